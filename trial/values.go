@@ -1,0 +1,24 @@
+package trial
+
+// Sizes is how many schools a community may have, smallest to largest;
+// written "5 to 6", or "5" for exactly five.
+type Sizes struct{ Min, Max int }
+
+// Range is the lowest and highest possible value of a score, written "80 to
+// 120". Set is false where the protocol gives none.
+type Range struct {
+	Low, High float64
+	Set       bool
+}
+
+// Contains says whether v may occur; every number may where no range is set.
+func (r Range) Contains(v float64) bool { return !r.Set || (v >= r.Low && v <= r.High) }
+
+// Percent is a share in [0,1], written "95 %".
+type Percent float64
+
+// Rule is an eligibility rule as the protocol words it. Its forms are listed
+// at ParseRule; the text is kept because it is what a school is told.
+type Rule struct {
+	Text string
+}
