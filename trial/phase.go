@@ -1,0 +1,100 @@
+package trial
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Phase is where a trial stands. It is worked out from what has been
+// recorded, never kept beside it.
+type Phase string
+
+// The phases, in order; Stopped ends a trial before its draw.
+const (
+	Recruiting Phase = "recruiting"
+	Locked     Phase = "roster locked"
+	Committed  Phase = "draw committed"
+	Drawn      Phase = "drawn"
+	Stopped    Phase = "stopped before randomisation"
+)
+
+// Facts are what a phase is worked out from.
+type Facts struct {
+	Stopped, Locked, Committed, Drawn bool
+}
+
+// Phase gives the phase that the facts mean.
+func (f Facts) Phase() Phase {
+	switch {
+	case f.Drawn:
+		return Drawn
+	case f.Stopped:
+		return Stopped
+	case f.Committed:
+		return Committed
+	case f.Locked:
+		return Locked
+	}
+	return Recruiting
+}
+
+// Action is something that is allowed in some phases only.
+type Action string
+
+// The actions that depend on the phase.
+const (
+	ChangeSchools Action = "change a school's recruitment"
+	ListPupils    Action = "list pupils"
+	LockRoster    Action = "lock the roster"
+	Rehearse      Action = "rehearse the draw"
+	CommitDraw    Action = "commit the draw"
+	RunDraw       Action = "run the draw"
+	StopTrial     Action = "stop the trial before randomisation"
+	Deliver       Action = "record the programme's delivery"
+	Withdraw      Action = "record a withdrawal"
+	StoreOutcomes Action = "store outcomes"
+	Analyse       Action = "analyse the outcomes"
+)
+
+// allowedIn is the whole rule of what may be done when.
+var allowedIn = map[Action][]Phase{
+	ChangeSchools: {Recruiting, Locked},
+	ListPupils:    {Recruiting, Locked, Committed, Drawn},
+	LockRoster:    {Recruiting, Locked},
+	Rehearse:      {Locked, Committed},
+	CommitDraw:    {Locked},
+	RunDraw:       {Committed},
+	StopTrial:     {Recruiting, Locked, Committed},
+	Deliver:       {Drawn},
+	Withdraw:      {Locked, Committed, Drawn},
+	StoreOutcomes: {Drawn},
+	Analyse:       {Drawn},
+}
+
+// PhaseError says that an action is not allowed in the phase the trial is in.
+type PhaseError struct {
+	Action Action
+	Is     Phase
+	Want   []Phase
+}
+
+func (e *PhaseError) Error() string {
+	want := make([]string, len(e.Want))
+	for i, p := range e.Want {
+		want[i] = fmt.Sprintf("%q", string(p))
+	}
+	return fmt.Sprintf("cannot %s: the trial is at %q, and this is done at %s", e.Action, e.Is, strings.Join(want, " or "))
+}
+
+// Allow says whether an action may be done now: nil, or a *PhaseError.
+func (f Facts) Allow(a Action) error {
+	want, ok := allowedIn[a]
+	if !ok {
+		panic("trial: action without a rule: " + string(a))
+	}
+	if is := f.Phase(); !slices.Contains(want, is) {
+		return &PhaseError{Action: a, Is: is, Want: want}
+	}
+	return nil
+}
