@@ -60,7 +60,9 @@ func TestComparisonsCanFail(t *testing.T) {
 		{"list shorter", func(t testing.TB) { CloseAll(t, "", []float64{1}, []float64{1, 2}, 1) }, true},
 		{"list differs", func(t testing.TB) { CloseAll(t, "", []float64{1, 3}, []float64{1, 2}, 1e-9) }, true},
 		{"matrix", func(t testing.TB) { CloseMatrix(t, "", [][]float64{{1, 0}, {0, 1}}, [][]float64{{1, 0}, {0, 1}}, 0) }, false},
-		{"matrix differs", func(t testing.TB) { CloseMatrix(t, "", [][]float64{{1, 1e-3}, {0, 1}}, [][]float64{{1, 0}, {0, 1}}, 1e-9) }, true},
+		{"matrix differs", func(t testing.TB) {
+			CloseMatrix(t, "", [][]float64{{1, 1e-3}, {0, 1}}, [][]float64{{1, 0}, {0, 1}}, 1e-9)
+		}, true},
 		{"matrix NaN", func(t testing.TB) { CloseMatrix(t, "", [][]float64{{nan}}, [][]float64{{1}}, 1e-9) }, true},
 		{"matrix shorter", func(t testing.TB) { CloseMatrix(t, "", [][]float64{{1}}, [][]float64{{1, 0}, {0, 1}}, 1) }, true},
 		{"enough cases", func(t testing.TB) { AtLeast(t, "", 3, 3) }, false},
