@@ -6,19 +6,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
 	"evenhand/analysis"
+	"evenhand/analysis/internal/golden"
 )
 
-func near(got, want, tol float64) bool {
-	if want == 0 {
-		return math.Abs(got) <= tol
-	}
-	return math.Abs(got-want) <= tol*math.Abs(want)
-}
+func near(got, want, tol float64) bool { return golden.RelDiff(got, want) <= tol }
 
 func TestNearCanFail(t *testing.T) {
 	if near(1, 1+1e-6, 1e-9) || near(math.NaN(), 1, 1) || near(1e-3, 0, 1e-9) {
@@ -45,33 +40,37 @@ type classified struct {
 }
 
 type reference struct {
-	Cases struct {
-		Cautious   []*float64              `json:"cautious_max_diff_pp"`
-		Optimistic []*float64              `json:"optimistic_max_diff_pp"`
-		Model      map[string]boundaryCase `json:"model_boundary"`
-		Bias       []struct {
-			AttrT      float64 `json:"attr_T"`
-			AttrC      float64 `json:"attr_C"`
-			Cautious   float64 `json:"cautious_bias"`
-			Optimistic float64 `json:"optimistic_bias"`
-		} `json:"bias_examples"`
-		Share []struct {
-			Overall float64
-			Share   float64 `json:"T_share"`
-			THigher float64 `json:"cautious_Thigher"`
-			CHigher float64 `json:"cautious_Chigher"`
-		} `json:"share_0.6_examples"`
-		Classified []classified `json:"classification_examples"`
-		Clustered  struct {
-			Clusters classified
-			Pupils   classified `json:"pupils_in_retained_clusters"`
-		} `json:"cluster_two_step_example"`
-	}
+	S1 struct {
+		Cases wwcCases `json:"attrition"`
+	} `json:"s1_wwc"`
+}
+
+type wwcCases struct {
+	Cautious   []*float64              `json:"cautious_max_diff_pp"`
+	Optimistic []*float64              `json:"optimistic_max_diff_pp"`
+	Model      map[string]boundaryCase `json:"model_boundary"`
+	Bias       []struct {
+		AttrT      float64 `json:"attr_T"`
+		AttrC      float64 `json:"attr_C"`
+		Cautious   float64 `json:"cautious_bias"`
+		Optimistic float64 `json:"optimistic_bias"`
+	} `json:"bias_examples"`
+	Share []struct {
+		Overall float64
+		Share   float64 `json:"T_share"`
+		THigher float64 `json:"cautious_Thigher"`
+		CHigher float64 `json:"cautious_Chigher"`
+	} `json:"share_0.6_examples"`
+	Classified []classified `json:"classification_examples"`
+	Clustered  struct {
+		Clusters classified
+		Pupils   classified `json:"pupils_in_retained_clusters"`
+	} `json:"cluster_two_step_example"`
 }
 
 func load(t *testing.T) reference {
 	t.Helper()
-	text, err := os.ReadFile("testdata/wwc.json")
+	text, err := golden.Files.ReadFile("testdata/statistics.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +78,7 @@ func load(t *testing.T) reference {
 	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatal(err)
 	}
-	c := r.Cases
+	c := r.S1.Cases
 	if len(c.Cautious) < 66 || len(c.Optimistic) < 66 || len(c.Model) < 6 || len(c.Bias) < 5 || len(c.Share) < 3 || len(c.Classified) < 6 {
 		t.Fatalf("too few cases: %d %d %d %d %d %d, there are 66 66 6 5 3 6", len(c.Cautious), len(c.Optimistic), len(c.Model), len(c.Bias), len(c.Share), len(c.Classified))
 	}
@@ -91,7 +90,7 @@ func TestTableIsThePublishedOne(t *testing.T) {
 	for _, side := range []struct {
 		cautious bool
 		want     []*float64
-	}{{true, r.Cases.Cautious}, {false, r.Cases.Optimistic}} {
+	}{{true, r.S1.Cases.Cautious}, {false, r.S1.Cases.Optimistic}} {
 		for pct := range 70 {
 			got, ok := Line(pct, side.cautious)
 			if pct >= len(side.want) || side.want[pct] == nil {
@@ -131,7 +130,7 @@ func arms(c classified) (Arm, Arm) {
 
 func TestClassification(t *testing.T) {
 	r := load(t)
-	for i, c := range r.Cases.Classified {
+	for i, c := range r.S1.Cases.Classified {
 		tr, co := arms(c)
 		got, err := Assess(tr, co)
 		if err != nil {
@@ -139,14 +138,14 @@ func TestClassification(t *testing.T) {
 		}
 		checkClass(t, fmt.Sprint("case ", i), c, got)
 	}
-	st, sc := arms(r.Cases.Clustered.Clusters)
-	pt, pc := arms(r.Cases.Clustered.Pupils)
+	st, sc := arms(r.S1.Cases.Clustered.Clusters)
+	pt, pc := arms(r.S1.Cases.Clustered.Pupils)
 	got, err := AssessClustered(st, sc, pt, pc, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkClass(t, "schools", r.Cases.Clustered.Clusters, got.Schools)
-	checkClass(t, "pupils", r.Cases.Clustered.Pupils, got.Pupils)
+	checkClass(t, "schools", r.S1.Cases.Clustered.Clusters, got.Schools)
+	checkClass(t, "pupils", r.S1.Cases.Clustered.Pupils, got.Pupils)
 	if !got.LowCautious || !got.LowOptimistic {
 		t.Error("low at both steps is not low")
 	}
@@ -171,7 +170,7 @@ func TestOnTheLine(t *testing.T) {
 func TestModel(t *testing.T) {
 	r := load(t)
 	n := 0
-	for name, c := range r.Cases.Model {
+	for name, c := range r.S1.Cases.Model {
 		m := BiasModel{c.AlphaT, c.AlphaC, c.Limit}
 		for i, o := range c.Overall {
 			got, ok, err := m.Boundary(o, 0.5, false)
@@ -199,12 +198,12 @@ func TestModel(t *testing.T) {
 	if n < 60 {
 		t.Fatalf("%d boundaries compared, there are more than 60", n)
 	}
-	for _, c := range r.Cases.Bias {
+	for _, c := range r.S1.Cases.Bias {
 		if !near(PublishedCautious.Bias(c.AttrT, c.AttrC), c.Cautious, 1e-11) || !near(PublishedOptimistic.Bias(c.AttrT, c.AttrC), c.Optimistic, 1e-11) {
 			t.Errorf("bias at %v, %v: %v, %v; want %v, %v", c.AttrT, c.AttrC, PublishedCautious.Bias(c.AttrT, c.AttrC), PublishedOptimistic.Bias(c.AttrT, c.AttrC), c.Cautious, c.Optimistic)
 		}
 	}
-	for _, c := range r.Cases.Share {
+	for _, c := range r.S1.Cases.Share {
 		a, okA, _ := PublishedCautious.Boundary(c.Overall, c.Share, false)
 		b, okB, _ := PublishedCautious.Boundary(c.Overall, c.Share, true)
 		if !okA || !okB || !near(100*a, c.THigher, 1e-9) || !near(100*b, c.CHigher, 1e-9) {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/stat/distuv"
+	"evenhand/analysis/internal/dist"
 )
 
 // The tables of the What Works Clearinghouse's Standards Handbook 4.1, Table
@@ -104,7 +104,7 @@ func inverseMills(x float64) float64 {
 	if x <= 0 {
 		return 0
 	}
-	z := distuv.UnitNormal.Quantile(x)
+	z := dist.NormalQuantile(x)
 	return math.Exp(-z*z/2) / math.Sqrt(2*math.Pi) / (1 - x)
 }
 
