@@ -3,33 +3,36 @@ package trial
 // Protocol is a trial as trial.yaml declares it: one commented file that an
 // evaluator can read aloud. ParseProtocol reads it; every later step asks it.
 //
-// Field names of the file stand in the yaml tags, the sentence that an
-// evaluator needs in the doc tags: the JSON Schema for editors is made from
-// both.
+// The tags are the one description of the file: ParseProtocol and the JSON
+// Schema for editors are both made from them. yaml is the key, doc the sentence
+// that an evaluator needs, enum the words allowed, need:"yes" a key that must be
+// there, default what stands where the key is left out, min and max the limits
+// of a whole number, unit the words that may follow it, and form:"name" a name
+// as the drawing rule allows it: letters, digits and . _ - only, at most 64.
 type Protocol struct {
-	Evenhand    int             `yaml:"evenhand" doc:"version of this file's format: 1"`
-	Trial       About           `yaml:"trial" doc:"what the trial is and who runs it"`
-	Arms        []Arm           `yaml:"arms" doc:"what schools are drawn into; one of them is the control arm"`
+	Evenhand    int             `yaml:"evenhand" doc:"version of this file's format: 1" need:"yes" min:"1" max:"1"`
+	Trial       About           `yaml:"trial" doc:"what the trial is and who runs it" need:"yes"`
+	Arms        []Arm           `yaml:"arms" doc:"what schools are drawn into; one of them is the control arm" need:"yes"`
 	Schools     SchoolFile      `yaml:"schools" doc:"how to read the file of schools"`
-	Recruitment Recruitment     `yaml:"recruitment" doc:"which schools are wanted, how many, and what each must do before the draw"`
-	Strata      []string        `yaml:"strata" doc:"columns of the schools within whose values the draw is made"`
-	Draw        DrawSettings    `yaml:"draw" doc:"how the lots are drawn"`
+	Recruitment Recruitment     `yaml:"recruitment" doc:"which schools are wanted, how many, and what each must do before the draw" need:"yes"`
+	Strata      []string        `yaml:"strata" doc:"columns of the schools within whose values the draw is made" form:"name"`
+	Draw        DrawSettings    `yaml:"draw" doc:"how the lots are drawn" need:"yes"`
 	Communities []CommunityRule `yaml:"communities" doc:"the communities that an arm's schools are drawn into"`
 	Delivery    Delivery        `yaml:"delivery" doc:"the sessions, and what counts as having taken part"`
 	Surveys     []Survey        `yaml:"surveys" doc:"surveys of staff and when they are held"`
-	Outcomes    []Outcome       `yaml:"outcomes" doc:"what is measured, when, and in which range"`
+	Outcomes    []Outcome       `yaml:"outcomes" doc:"what is measured, when, and in which range" need:"yes"`
 	Plan        Plan            `yaml:"plan" doc:"the statistical analysis plan"`
-	Security    string          `yaml:"security" doc:"whose security rating is shown: eef or none" enum:"eef,none"`
+	Security    string          `yaml:"security" doc:"whose security rating is shown: eef or none" enum:"eef,none" default:"none"`
 	Disclosure  Disclosure      `yaml:"disclosure" doc:"the smallest count that may be published"`
 }
 
 // About is the trial's name and people.
 type About struct {
-	ID           string   `yaml:"id" doc:"short name, letters, digits, . _ -"`
-	Title        string   `yaml:"title" doc:"full title"`
+	ID           string   `yaml:"id" doc:"short name, letters, digits, . _ -" need:"yes" form:"name"`
+	Title        string   `yaml:"title" doc:"full title" need:"yes"`
 	Registration string   `yaml:"registration" doc:"registry number, e.g. ISRCTN14382473"`
-	Unit         string   `yaml:"unit" doc:"what is drawn: school" enum:"school"`
-	Measured     string   `yaml:"measured" doc:"whom the outcomes belong to: pupils or schools" enum:"pupils,schools"`
+	Unit         string   `yaml:"unit" doc:"what is drawn: school" enum:"school" default:"school"`
+	Measured     string   `yaml:"measured" doc:"whom the outcomes belong to: pupils or schools" enum:"pupils,schools" default:"pupils"`
 	Contacts     Contacts `yaml:"contacts" doc:"who is responsible"`
 	Blind        Blind    `yaml:"blind" doc:"who must not learn an arm, and until when"`
 }
@@ -45,48 +48,49 @@ type Contacts struct {
 // Blind says who must not learn which school is in which arm.
 type Blind struct {
 	People []string `yaml:"people" doc:"names as given with --as"`
-	Until  string   `yaml:"until" doc:"when they may learn it" enum:"plan locked,report,never"`
+	Until  string   `yaml:"until" doc:"when they may learn it" enum:"plan locked,report,never" default:"plan locked"`
 }
 
 // Arm is what a school may be drawn into.
 type Arm struct {
-	ID      string `yaml:"id" doc:"short name, letters, digits, . _ -"`
+	ID      string `yaml:"id" doc:"short name, letters, digits, . _ -" need:"yes" form:"name"`
 	Label   string `yaml:"label" doc:"name for reports"`
-	Weight  int    `yaml:"weight" doc:"whole number: the arm's share of the schools is its weight over the sum of the weights"`
+	Weight  int    `yaml:"weight" doc:"whole number: the arm's share of the schools is its weight over the sum of the weights" default:"1" min:"1" max:"1000"`
 	Control bool   `yaml:"control" doc:"yes for the one control arm"`
 }
 
-// SchoolFile says which column of the file of schools is which. Without
-// columns, the names of the English register (Get Information about Schools)
-// are known by header.
+// SchoolFile says which column of the file of schools is which. The columns of
+// the English register (Get Information about Schools) are known by header, and
+// Columns adds to them; with an id among Columns, the file is the trial's own
+// and only the columns named are read (see SchoolColumns).
 type SchoolFile struct {
-	Columns map[string]string `yaml:"columns" doc:"our name: the file's header; id and name are needed"`
+	Columns map[string]string `yaml:"columns" doc:"our name: the file's header. With an id among them these are all the columns; without, they are added to those of the English register, which are known" form:"name"`
 	Bands   []Band            `yaml:"bands" doc:"columns made by cutting a number into bands"`
 	Groups  []Group           `yaml:"groups" doc:"columns made by grouping the values of another"`
-	IDs     string            `yaml:"ids" doc:"what an ID must look like: urn (six digits) or any" enum:"urn,any"`
+	IDs     string            `yaml:"ids" doc:"what an ID must look like: urn (six digits; so unless columns has an id) or any" enum:"urn,any"`
 }
 
 // Band makes a column of a school from a number: with cuts c1 < c2 < … a value
 // below c1 gets the first label, one from c1 to below c2 the second, and so on.
 type Band struct {
-	Name   string    `yaml:"name" doc:"name of the new column"`
-	From   string    `yaml:"from" doc:"the column with the number"`
-	Cuts   []float64 `yaml:"cuts" doc:"where one band ends and the next begins (a value at a cut belongs to the upper band)"`
-	Labels []string  `yaml:"labels" doc:"one more than there are cuts"`
+	Name   string    `yaml:"name" doc:"name of the new column" need:"yes" form:"name"`
+	From   string    `yaml:"from" doc:"the column with the number" need:"yes" form:"name"`
+	Cuts   []float64 `yaml:"cuts" doc:"where one band ends and the next begins (a value at a cut belongs to the upper band)" need:"yes"`
+	Labels []string  `yaml:"labels" doc:"one more than there are cuts" need:"yes"`
 }
 
 // Group makes a column of a school by naming groups of another's values.
 type Group struct {
-	Name      string              `yaml:"name" doc:"name of the new column"`
-	From      string              `yaml:"from" doc:"the column with the values"`
-	Groups    map[string][]string `yaml:"groups" doc:"group: the values in it"`
+	Name      string              `yaml:"name" doc:"name of the new column" need:"yes" form:"name"`
+	From      string              `yaml:"from" doc:"the column with the values" need:"yes" form:"name"`
+	Groups    map[string][]string `yaml:"groups" doc:"group: the values in it" need:"yes"`
 	Otherwise string              `yaml:"otherwise" doc:"group of every other value; without it such a school has no value"`
 }
 
 // Recruitment says which schools are wanted and what they must do.
 type Recruitment struct {
-	Target    int          `yaml:"target" doc:"how many schools are wanted"`
-	Region    string       `yaml:"region" doc:"column shown in the funnel"`
+	Target    int          `yaml:"target" doc:"how many schools are wanted" need:"yes" min:"2" max:"100000" unit:"schools"`
+	Region    string       `yaml:"region" doc:"column shown in the funnel" form:"name"`
 	Opens     Date         `yaml:"opens" doc:"first day of recruitment"`
 	Closes    Date         `yaml:"closes" doc:"last day of recruitment; the pace needed is worked out from it"`
 	Agreement []string     `yaml:"agreement" doc:"who must sign, e.g. head, chair of governors"`
@@ -97,32 +101,32 @@ type Recruitment struct {
 
 // LeaderRule is a role that each school fills with named people.
 type LeaderRule struct {
-	Role  string `yaml:"role" doc:"e.g. senior leader"`
-	Count int    `yaml:"count" doc:"how many people"`
+	Role  string `yaml:"role" doc:"e.g. senior leader" need:"yes"`
+	Count int    `yaml:"count" doc:"how many people" default:"1" min:"1" max:"20" unit:"person,people"`
 }
 
 // DrawSettings says how the lots are drawn (see randomize/RULE.md).
 type DrawSettings struct {
-	Method     string         `yaml:"method" doc:"how schools are drawn" enum:"complete,stratified,blocks,minimisation,constrained,pairs"`
-	Misfits    string         `yaml:"misfits" doc:"schools left over in a stratum: pooled over the trial, or within the stratum" enum:"pooled,within"`
-	Chance     string         `yaml:"chance" doc:"where chance comes from" enum:"local,two-party,beacon,dice"`
-	Confirm    int            `yaml:"confirm" doc:"how many people must be named when the draw is made: 1 or 2"`
-	Blocks     []int          `yaml:"blocks" doc:"method blocks: the block sizes"`
-	Sequence   string         `yaml:"sequence" doc:"method blocks and minimisation: the column with the order of arrival"`
-	Candidates int            `yaml:"candidates" doc:"method constrained: how many candidates"`
-	Keep       int            `yaml:"keep per mille" doc:"method constrained: which share of them is kept"`
-	Balance    map[string]int `yaml:"balance" doc:"columns to be balanced, each with a whole-number weight"`
+	Method     string         `yaml:"method" doc:"how schools are drawn" enum:"complete,stratified,blocks,minimisation,constrained,pairs" need:"yes"`
+	Misfits    string         `yaml:"misfits" doc:"schools left over in a stratum: pooled over the trial, or within the stratum" enum:"pooled,within" default:"pooled"`
+	Chance     string         `yaml:"chance" doc:"where chance comes from" enum:"local,two-party,beacon,dice" default:"local"`
+	Confirm    int            `yaml:"confirm" doc:"how many people must be named when the draw is made: 1 or 2" default:"1" min:"1" max:"2" unit:"person,people"`
+	Blocks     []int          `yaml:"blocks" doc:"method blocks: the block sizes" min:"1" max:"1000"`
+	Sequence   string         `yaml:"sequence" doc:"method blocks and minimisation: the column with the order of arrival" form:"name"`
+	Candidates int            `yaml:"candidates" doc:"method constrained: how many candidates" min:"1" max:"10000000"`
+	Keep       int            `yaml:"keep per mille" doc:"method constrained: which share of them is kept" min:"1" max:"1000"`
+	Balance    map[string]int `yaml:"balance" doc:"columns to be balanced, each with a whole-number weight" form:"name" min:"0" max:"1000000"`
 }
 
 // CommunityRule says how an arm's schools are drawn into communities.
 type CommunityRule struct {
-	Arm      string   `yaml:"arm" doc:"the arm"`
-	Size     Sizes    `yaml:"size" doc:"how many schools a community has, e.g. 5 to 6"`
-	How      string   `yaml:"how" doc:"how they are put together" enum:"random,within,near,mixed"`
-	Within   string   `yaml:"within" doc:"how within (or near, mixed): the column that no community crosses"`
-	Apart    []string `yaml:"apart" doc:"columns: schools with the same value are never in one community"`
-	Together []string `yaml:"together" doc:"columns: schools with the same value are always in one community"`
-	Travel   int      `yaml:"travel km" doc:"longest distance within a community, in km; 0 for none"`
+	Arm      string   `yaml:"arm" doc:"the arm" need:"yes" form:"name"`
+	Size     Sizes    `yaml:"size" doc:"how many schools a community has, e.g. 5 to 6" need:"yes"`
+	How      string   `yaml:"how" doc:"how they are put together" enum:"random,within,near,mixed" default:"random"`
+	Within   string   `yaml:"within" doc:"how within (or near, mixed): the column that no community crosses" form:"name"`
+	Apart    []string `yaml:"apart" doc:"columns: schools with the same value are never in one community" form:"name"`
+	Together []string `yaml:"together" doc:"columns: schools with the same value are always in one community" form:"name"`
+	Travel   int      `yaml:"travel km" doc:"longest distance within a community, in km; 0 for none" min:"0" max:"2000" unit:"km"`
 	Notional bool     `yaml:"notional for control" doc:"yes to put control schools in notional communities by the same rule, for a sensitivity analysis"`
 }
 
@@ -134,35 +138,35 @@ type Delivery struct {
 
 // Session is one workshop, held for every community.
 type Session struct {
-	ID    string `yaml:"id" doc:"short name"`
+	ID    string `yaml:"id" doc:"short name" need:"yes" form:"name"`
 	Label string `yaml:"label" doc:"name for reports"`
 	On    Date   `yaml:"on" doc:"planned date"`
 }
 
 // Complier says which schools count as having taken part.
 type Complier struct {
-	Sessions int    `yaml:"sessions" doc:"at least so many sessions"`
-	By       string `yaml:"attended by" doc:"who must have been there" enum:"any leader,every leader"`
+	Sessions int    `yaml:"sessions" doc:"at least so many sessions; 0 where taking part is not defined" min:"0" max:"1000" unit:"session,sessions"`
+	By       string `yaml:"attended by" doc:"who must have been there" enum:"any leader,every leader" default:"any leader"`
 }
 
 // Survey is a survey of a school's staff.
 type Survey struct {
-	ID     string  `yaml:"id" doc:"short name"`
+	ID     string  `yaml:"id" doc:"short name" need:"yes" form:"name"`
 	Label  string  `yaml:"label" doc:"name for reports"`
-	Rounds []Round `yaml:"rounds" doc:"when it is held"`
+	Rounds []Round `yaml:"rounds" doc:"when it is held" need:"yes"`
 }
 
 // Round is one holding of a survey.
 type Round struct {
-	ID string `yaml:"id" doc:"short name, e.g. baseline"`
+	ID string `yaml:"id" doc:"short name, e.g. baseline" need:"yes" form:"name"`
 	On Date   `yaml:"on" doc:"planned date"`
 }
 
 // Outcome is something measured of each person.
 type Outcome struct {
-	ID       string          `yaml:"id" doc:"short name"`
+	ID       string          `yaml:"id" doc:"short name" need:"yes" form:"name"`
 	Label    string          `yaml:"label" doc:"name for reports"`
-	Column   string          `yaml:"column" doc:"header of its column in the outcome file"`
+	Column   string          `yaml:"column" doc:"header of its column in the outcome file" need:"yes"`
 	Range    Range           `yaml:"range" doc:"lowest and highest possible score, e.g. 80 to 120"`
 	On       Date            `yaml:"on" doc:"when it is measured"`
 	Primary  bool            `yaml:"primary" doc:"yes for the one primary outcome"`
@@ -171,7 +175,7 @@ type Outcome struct {
 
 // BaselineMeasure is the score before the trial that goes with an outcome.
 type BaselineMeasure struct {
-	Column string `yaml:"column" doc:"header of its column in the pupil file"`
+	Column string `yaml:"column" doc:"header of its column in the pupil file" need:"yes"`
 	Label  string `yaml:"label" doc:"name for reports"`
 	Range  Range  `yaml:"range" doc:"lowest and highest possible score"`
 	On     Date   `yaml:"on" doc:"when it was measured"`
@@ -179,39 +183,39 @@ type BaselineMeasure struct {
 
 // Plan is the statistical analysis plan.
 type Plan struct {
-	Model        string        `yaml:"model" doc:"mixed: pupils in schools, random intercept, REML; linear: schools as rows" enum:"mixed,linear"`
+	Model        string        `yaml:"model" doc:"mixed: pupils in schools, random intercept, REML (so where pupils are measured); linear: schools as rows (so where schools are measured)" enum:"mixed,linear"`
 	Covariates   []string      `yaml:"covariates" doc:"baseline, strata, or columns of the pupil file"`
-	DF           string        `yaml:"degrees of freedom" doc:"small-sample method" enum:"satterthwaite,satterthwaite-expected,kenward-roger,containment,z"`
-	EffectSize   string        `yaml:"effect size" doc:"which SD the adjusted difference is divided by" enum:"total-unconditional,within-unconditional,total-empty,within-empty,total-conditional,within-conditional,pooled-sd,control-sd"`
-	Interval     Percent       `yaml:"interval" doc:"confidence, e.g. 95 %"`
-	Redraws      int           `yaml:"redraws" doc:"how many redraws the randomisation test makes; 0 for none"`
+	DF           string        `yaml:"degrees of freedom" doc:"small-sample method" enum:"satterthwaite,satterthwaite-expected,kenward-roger,containment,z" default:"satterthwaite"`
+	EffectSize   string        `yaml:"effect size" doc:"which SD the adjusted difference is divided by" enum:"total-unconditional,within-unconditional,total-empty,within-empty,total-conditional,within-conditional,pooled-sd,control-sd" default:"total-unconditional"`
+	Interval     Percent       `yaml:"interval" doc:"confidence, e.g. 95 %" default:"95 %"`
+	Redraws      int           `yaml:"redraws" doc:"how many redraws the randomisation test makes; 0 for none" min:"0" max:"10000000" unit:"redraw,redraws"`
 	Subgroups    []string      `yaml:"subgroups" doc:"yes/no columns of the pupil file: interaction, and the effect within"`
 	Missing      MissingRule   `yaml:"missing" doc:"what is done about missing scores"`
-	Multiplicity string        `yaml:"multiplicity" doc:"how p-values of secondary outcomes are adjusted" enum:"none,benjamini-hochberg,holm"`
+	Multiplicity string        `yaml:"multiplicity" doc:"how p-values of secondary outcomes are adjusted" enum:"none,benjamini-hochberg,holm" default:"none"`
 	PupilColumns []PupilColumn `yaml:"pupil columns" doc:"what else the pupil file says of each pupil"`
 }
 
 // PupilColumn is a column of the pupil file used as covariate, in the balance
 // table or as a subgroup.
 type PupilColumn struct {
-	ID     string `yaml:"id" doc:"short name"`
+	ID     string `yaml:"id" doc:"short name" need:"yes" form:"name"`
 	Label  string `yaml:"label" doc:"name for reports"`
-	Column string `yaml:"column" doc:"header of its column in the pupil file"`
-	Kind   string `yaml:"kind" doc:"what its values are" enum:"number,yes/no,category"`
+	Column string `yaml:"column" doc:"header of its column in the pupil file" need:"yes"`
+	Kind   string `yaml:"kind" doc:"what its values are" enum:"number,yes/no,category" need:"yes"`
 	Range  Range  `yaml:"range" doc:"kind number: lowest and highest possible value"`
 }
 
 // MissingRule says what is done about missing scores.
 type MissingRule struct {
-	ImputeAbove Percent  `yaml:"impute above" doc:"share of missing outcomes above which multiple imputation is added to the complete cases"`
-	Imputations int      `yaml:"imputations" doc:"how many imputed data sets"`
+	ImputeAbove Percent  `yaml:"impute above" doc:"share of missing outcomes above which multiple imputation is added to the complete cases" default:"5 %"`
+	Imputations int      `yaml:"imputations" doc:"how many imputed data sets" default:"20" min:"2" max:"10000" unit:"imputations"`
 	Sensitivity []string `yaml:"sensitivity" doc:"delta, bounds, weights" enum:"delta,bounds,weights"`
 }
 
 // Disclosure says which counts may not be published.
 type Disclosure struct {
-	Rule      string `yaml:"rule" doc:"whose rule" enum:"none,srs10"`
-	Threshold int    `yaml:"threshold" doc:"smallest count of pupils that may be published; 0 for none"`
+	Rule      string `yaml:"rule" doc:"whose rule" enum:"none,srs10" default:"srs10"`
+	Threshold int    `yaml:"threshold" doc:"smallest count of pupils that may be published; left out: 10 by srs10, none by none" min:"0" max:"1000" unit:"pupils"`
 }
 
 // ControlArm gives the index of the control arm in p.Arms, -1 if none is marked.

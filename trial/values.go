@@ -16,9 +16,3 @@ func (r Range) Contains(v float64) bool { return !r.Set || (v >= r.Low && v <= r
 
 // Percent is a share in [0,1], written "95 %".
 type Percent float64
-
-// Rule is an eligibility rule as the protocol words it. Its forms are listed
-// at ParseRule; the text is kept because it is what a school is told.
-type Rule struct {
-	Text string
-}
