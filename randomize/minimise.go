@@ -1,0 +1,209 @@
+package randomize
+
+import (
+	"math/big"
+)
+
+// This file is section 10 of RULE.md: minimisation.
+//
+// Taves, Clin Pharmacol Ther 1974;15:443-453; Pocock and Simon, Biometrics
+// 1975;31:103-115; for unequal ratios the biased coin of Han, Enas and
+// McEntegart, Stat Med 2009;28:3329-3344.
+
+// minimise takes the units in order of arrival and gives each the arm that
+// would leave the factors most level, with the design's chance.
+func (p *plan) minimise(src source, arms []int) {
+	m := newMinimiser(p)
+	for _, queue := range p.queue {
+		for _, unit := range queue {
+			arm := m.assign(src.stream("minimise/"+p.roster.Units[unit].ID), m.preferred(unit))
+			arms[unit] = arm
+			m.note(unit, arm)
+		}
+	}
+}
+
+type minimiser struct {
+	plan    *plan
+	factors []factor
+	least   int // the smallest of the arms' weights
+}
+
+// factor is a column with levels and the units so far at each level, by arm.
+type factor struct {
+	weight int64
+	level  func(Unit) string
+	counts map[string][]int64
+}
+
+func newMinimiser(p *plan) *minimiser {
+	m := &minimiser{plan: p, least: p.deck.total}
+	for _, w := range p.design.Weights {
+		f := factor{weight: int64(w.Weight), counts: map[string][]int64{}}
+		if at := p.roster.Column(w.Column); at >= 0 {
+			f.level = func(u Unit) string { return itoa(u.Balance[at]) }
+		} else {
+			f.level = func(u Unit) string { return u.Stratum }
+		}
+		m.factors = append(m.factors, f)
+	}
+	for _, w := range p.deck.weights {
+		m.least = min(m.least, w)
+	}
+	return m
+}
+
+// at is the counts at the unit's level of a factor.
+func (f *factor) at(u Unit, arms int) []int64 {
+	level := f.level(u)
+	c, ok := f.counts[level]
+	if !ok {
+		c = make([]int64, arms)
+		f.counts[level] = c
+	}
+	return c
+}
+
+func (m *minimiser) note(unit, arm int) {
+	for i := range m.factors {
+		m.factors[i].at(m.plan.roster.Units[unit], len(m.plan.deck.weights))[arm]++
+	}
+}
+
+// preferred lists the arms with the least imbalance were the unit put there.
+func (m *minimiser) preferred(unit int) []int {
+	var counts [][]int64
+	var weights []int64
+	for i := range m.factors {
+		counts = append(counts, m.factors[i].at(m.plan.roster.Units[unit], len(m.plan.deck.weights)))
+		weights = append(weights, m.factors[i].weight)
+	}
+	return leastImbalanced(imbalances(m.plan.design.Imbalance, counts, weights, m.plan.deck.weights))
+}
+
+func leastImbalanced(g []*big.Int) []int {
+	var best []int
+	for k := range g {
+		switch c := -1; {
+		case len(best) > 0:
+			c = g[k].Cmp(g[best[0]])
+			if c > 0 {
+				continue
+			}
+			if c < 0 {
+				best = best[:0]
+			}
+		}
+		best = append(best, k)
+	}
+	return best
+}
+
+// sdScale keeps six decimal places of a standard deviation in a whole number.
+var sdScale = big.NewInt(1_000_000_000_000)
+
+// imbalances gives for each arm the total imbalance G were the next unit put
+// there, in whole numbers. counts[f][k] are the units at the new unit's level
+// of factor f in arm k.
+//
+// A count enters divided by its arm's weight: with L the product of the
+// weights, x_k = count_k · L / w_k is a whole number. For K arms,
+//
+//	range     max x − min x
+//	variance  K·Σx² − (Σx)²      (K(K−1)·L² times the variance)
+//	sd        the whole part of √(10¹² · variance above)
+//	taves     the x of the arm itself, before the unit is put there
+//
+// and G is the sum over factors of weight times this.
+func imbalances(measure Imbalance, counts [][]int64, weights []int64, ratio []int) []*big.Int {
+	product := big.NewInt(1)
+	for _, w := range ratio {
+		product.Mul(product, big.NewInt(int64(w)))
+	}
+	unit := make([]*big.Int, len(ratio))
+	for k, w := range ratio {
+		unit[k] = new(big.Int).Div(product, big.NewInt(int64(w)))
+	}
+	g := make([]*big.Int, len(ratio))
+	for k := range g {
+		g[k] = new(big.Int)
+		for f := range counts {
+			x := make([]*big.Int, len(ratio))
+			for l := range x {
+				n := counts[f][l]
+				if l == k && measure != ImbalanceTaves {
+					n++
+				}
+				x[l] = new(big.Int).Mul(unit[l], big.NewInt(n))
+			}
+			d := new(big.Int)
+			switch measure {
+			case ImbalanceTaves:
+				d.Set(x[k])
+			case ImbalanceRange:
+				lo, hi := x[0], x[0]
+				for _, v := range x {
+					if v.Cmp(lo) < 0 {
+						lo = v
+					}
+					if v.Cmp(hi) > 0 {
+						hi = v
+					}
+				}
+				d.Sub(hi, lo)
+			default:
+				sum, squares := new(big.Int), new(big.Int)
+				for _, v := range x {
+					sum.Add(sum, v)
+					squares.Add(squares, new(big.Int).Mul(v, v))
+				}
+				d.Sub(squares.Mul(squares, big.NewInt(int64(len(x)))), sum.Mul(sum, sum))
+				if measure == ImbalanceSD {
+					d.Sqrt(d.Mul(d, sdScale))
+				}
+			}
+			g[k].Add(g[k], d.Mul(d, big.NewInt(weights[f])))
+		}
+	}
+	return g
+}
+
+// assign draws the arm given the preferred ones. First one preferred arm h is
+// drawn in proportion to weight; then h gets the unit unless a number falls
+// below its share of error, (W − w_h)(1000 − best) of 1000·(W − least); then
+// the others share in proportion to weight. With equal weights this is Pocock
+// and Simon's rule with probability best for h; with unequal ones it keeps the
+// ratio (Han, Enas and McEntegart), and a tie of all arms gives exactly w/W.
+func (m *minimiser) assign(from numbers, preferred []int) int {
+	weights, total := m.plan.deck.weights, m.plan.deck.total
+	sum := 0
+	for _, k := range preferred {
+		sum += weights[k]
+	}
+	h := preferred[0]
+	if len(preferred) > 1 {
+		h = pickWeighted(from.uniform(sum), preferred, weights)
+	}
+	err := (total - weights[h]) * (1000 - m.plan.design.BestPerMille)
+	if from.uniform(1000*(total-m.least)) >= err {
+		return h
+	}
+	var others []int
+	for k := range weights {
+		if k != h {
+			others = append(others, k)
+		}
+	}
+	return pickWeighted(from.uniform(total-weights[h]), others, weights)
+}
+
+// pickWeighted is the arm in whose stretch of its weight v falls.
+func pickWeighted(v int, among, weights []int) int {
+	for _, k := range among {
+		if v < weights[k] {
+			return k
+		}
+		v -= weights[k]
+	}
+	return among[len(among)-1]
+}
