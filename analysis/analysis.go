@@ -30,13 +30,16 @@ type Dataset struct {
 	Strata      []string // stratum labels
 	Communities []string // community labels
 
-	Covariates []Column // pupil- or school-level covariates, in the plan's order
+	Covariates []Column // of the persons: one entry a row
+
+	SchoolCovariates []Column // of the schools: one entry for each of Clusters
 }
 
 // Column is one covariate of a Dataset: numeric (Levels nil, Values used) or
 // a factor (Levels set, Codes used).
 type Column struct {
 	Name     string
+	Binary   bool      // numeric: the values are 1 for yes and 0 for no
 	Values   []float64 // numeric: one a row; meaningless where Observed is false
 	Levels   []string  // factor: level labels; Levels[0] is the reference
 	Codes    []int     // factor: index into Levels, one a row; meaningless where Observed is false
