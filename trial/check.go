@@ -318,8 +318,12 @@ var methodNeeds = []struct {
 }{
 	{"blocks", []string{"blocks"}, true, func(s DrawSettings) bool { return len(s.Blocks) > 0 }, "the sizes of the blocks, e.g. [4, 6]"},
 	{"sequence", []string{"blocks", "minimisation"}, true, func(s DrawSettings) bool { return s.Sequence != "" }, "the column with the order in which schools arrived"},
+	{"set", []string{"pairs"}, true, func(s DrawSettings) bool { return s.Set != "" }, "the column that says which schools form a matched set"},
+	{"imbalance", []string{"minimisation"}, true, func(s DrawSettings) bool { return s.Imbalance != "" }, "how imbalance is measured: range, variance, sd or taves"},
+	{"best arm", []string{"minimisation"}, true, func(s DrawSettings) bool { return s.Best > 0 }, "the chance of the arm that balances best, e.g. 80 %"},
 	{"candidates", []string{"constrained"}, true, func(s DrawSettings) bool { return s.Candidates > 0 }, "how many candidate draws are made, e.g. 10000"},
-	{"keep per mille", []string{"constrained"}, true, func(s DrawSettings) bool { return s.Keep > 0 }, "which share of the candidates is kept, in thousandths, e.g. 100"},
+	{"keep", []string{"constrained"}, true, func(s DrawSettings) bool { return s.Keep > 0 }, "which share of the candidates is kept, e.g. 10 %"},
+	{"distinct at least", []string{"constrained"}, false, func(s DrawSettings) bool { return s.Distinct > 0 }, ""},
 	{"balance", []string{"constrained", "minimisation"}, true, func(s DrawSettings) bool { return len(s.Balance) > 0 }, "the columns to be balanced, e.g. {pupils: 1, fsm: 2}"},
 }
 
@@ -355,11 +359,20 @@ func (d *decoder) checkDraw(p *Protocol, columns []string) {
 	if d.at[at.to("misfits").String()].key != nil && slices.Contains([]string{"complete", "blocks", "minimisation"}, method) {
 		d.say(at.to("misfits"), fmt.Sprintf("\"misfits\" means nothing to the method %s", method), "it says what becomes of schools left over in a stratum, which this method does not have: take it out")
 	}
-	d.column(at.to("sequence"), p.Draw.Sequence, columns)
-	for _, name := range slices.Sorted(maps.Keys(p.Draw.Balance)) {
-		if method == "minimisation" && slices.Contains(p.Strata, name) {
-			continue
+	for _, x := range []struct {
+		key   string
+		share Percent
+	}{{"best arm", p.Draw.Best}, {"keep", p.Draw.Keep}} {
+		if _, ok := x.share.perMille(); !ok && d.good(at.to(x.key)...) {
+			d.say(at.to(x.key), "the draw's rule has whole thousandths, and this share is none", "give it with at most one decimal, as in 12.5 %")
 		}
+	}
+	if p.Draw.Best == 1 && method == "minimisation" {
+		d.say(at.to("best arm"), "with 100 % nothing is left to chance", "whoever knows the earlier schools would know the next arm: write 80 %, or another share below 100 %")
+	}
+	d.column(at.to("sequence"), p.Draw.Sequence, columns)
+	d.column(at.to("set"), p.Draw.Set, columns)
+	for _, name := range slices.Sorted(maps.Keys(p.Draw.Balance)) {
 		d.column(at.to("balance", name), name, columns)
 	}
 	if method == "blocks" && d.good("arms") && d.good("draw", "blocks") {
@@ -423,15 +436,28 @@ func (d *decoder) checkCommunities(p *Protocol, columns []string) {
 				}
 			}
 		}
-		if c.How == "random" || c.How == "within" {
-			for _, x := range []struct {
-				key string
-				set bool
-			}{{"apart", len(c.Apart) > 0}, {"together", len(c.Together) > 0}, {"travel km", c.Travel > 0}} {
-				if x.set {
-					d.say(at.to(x.key), fmt.Sprintf("%q means nothing where communities are formed by lot alone (how: %s)", x.key, c.How), "choose `how: near` or `how: mixed`, or take it out, so that nobody believes it counted")
-				}
+		for _, name := range slices.Sorted(maps.Keys(c.Balance)) {
+			d.column(at.to("balance", name), name, columns)
+		}
+		switch c.How {
+		case "random", "within":
+			if len(c.Balance) > 0 {
+				d.say(at.to("balance"), fmt.Sprintf("\"balance\" means nothing where communities are formed by lot (how: %s)", c.How), "choose `how: mixed` or `how: near`, or take it out, so that nobody believes it counted")
 			}
+			if c.Mix > 0 {
+				d.say(at.to("mix"), fmt.Sprintf("\"mix\" means nothing where communities are formed by lot (how: %s)", c.How), "choose `how: mixed` or `how: near`, or take it out")
+			}
+		case "mixed":
+			if len(c.Balance) == 0 {
+				d.say(at.to("how"), "communities are to be alike, but it is not said in what", "name the columns under `balance`, e.g. {fsm: 1, pupils: 1}")
+			}
+		case "near":
+			if (c.Mix > 0) != (len(c.Balance) > 0) {
+				d.say(at.to("how"), "near communities are also balanced only where both `balance` and `mix` are given", "give both, or neither")
+			}
+		}
+		if mille, ok := c.Mix.perMille(); !ok || mille == 1000 && c.How == "near" {
+			d.say(at.to("mix"), "the share of balance must be whole thousandths, and below 100 % for near", "give it with at most one decimal, as in 12.5 %")
 		}
 		if c.Size.Min == 1 {
 			d.say(at.to("size"), "a community of one school is none", "give the smallest size as 2 or more")

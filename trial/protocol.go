@@ -107,27 +107,33 @@ type LeaderRule struct {
 
 // DrawSettings says how the lots are drawn (see randomize/RULE.md).
 type DrawSettings struct {
-	Method     string         `yaml:"method" doc:"how schools are drawn" enum:"complete,stratified,blocks,minimisation,constrained,pairs" need:"yes"`
-	Misfits    string         `yaml:"misfits" doc:"schools left over in a stratum: pooled over the trial, or within the stratum" enum:"pooled,within" default:"pooled"`
-	Chance     string         `yaml:"chance" doc:"where chance comes from" enum:"local,two-party,beacon,dice" default:"local"`
+	Method     string         `yaml:"method" doc:"how schools are drawn: all at once, within strata, in blocks as they arrive, one after another to the arm that balances best, the best balanced of many candidates, or within matched sets" enum:"complete,stratified,blocks,minimisation,constrained,pairs" need:"yes"`
+	Misfits    string         `yaml:"misfits" doc:"schools left over in a stratum (or a matched set): pooled over the trial, or within the stratum" enum:"pooled,within" default:"pooled"`
+	Chance     string         `yaml:"chance" doc:"where chance comes from: this computer, two parties' sealed numbers, a public beacon, or dice" enum:"local,two-party,beacon,dice" default:"local"`
 	Confirm    int            `yaml:"confirm" doc:"how many people must be named when the draw is made: 1 or 2" default:"1" min:"1" max:"2" unit:"person,people"`
 	Blocks     []int          `yaml:"blocks" doc:"method blocks: the block sizes" min:"1" max:"1000"`
-	Sequence   string         `yaml:"sequence" doc:"method blocks and minimisation: the column with the order of arrival" form:"name"`
-	Candidates int            `yaml:"candidates" doc:"method constrained: how many candidates" min:"1" max:"10000000"`
-	Keep       int            `yaml:"keep per mille" doc:"method constrained: which share of them is kept" min:"1" max:"1000"`
-	Balance    map[string]int `yaml:"balance" doc:"columns to be balanced, each with a whole-number weight" form:"name" min:"0" max:"1000000"`
+	Sequence   string         `yaml:"sequence" doc:"methods blocks and minimisation: the column with the order of arrival, a whole number" form:"name"`
+	Set        string         `yaml:"set" doc:"method pairs: the column that says which schools form a matched set" form:"name"`
+	Imbalance  string         `yaml:"imbalance" doc:"method minimisation: how imbalance is measured" enum:"range,variance,sd,taves"`
+	Best       Percent        `yaml:"best arm" doc:"method minimisation: the chance of the arm that balances best, e.g. 80 %"`
+	Candidates int            `yaml:"candidates" doc:"method constrained: how many candidate draws are made" min:"1" max:"10000000"`
+	Keep       Percent        `yaml:"keep" doc:"method constrained: which share of the candidates is kept, e.g. 10 %"`
+	Distinct   int            `yaml:"distinct at least" doc:"method constrained: how many different draws must be among those kept; left out: 1000" min:"1" max:"10000000"`
+	Balance    map[string]int `yaml:"balance" doc:"methods constrained and minimisation: the columns to be balanced, each with a whole-number weight" form:"name" min:"0" max:"1000000"`
 }
 
 // CommunityRule says how an arm's schools are drawn into communities.
 type CommunityRule struct {
-	Arm      string   `yaml:"arm" doc:"the arm" need:"yes" form:"name"`
-	Size     Sizes    `yaml:"size" doc:"how many schools a community has, e.g. 5 to 6" need:"yes"`
-	How      string   `yaml:"how" doc:"how they are put together" enum:"random,within,near,mixed" default:"random"`
-	Within   string   `yaml:"within" doc:"how within (or near, mixed): the column that no community crosses" form:"name"`
-	Apart    []string `yaml:"apart" doc:"columns: schools with the same value are never in one community" form:"name"`
-	Together []string `yaml:"together" doc:"columns: schools with the same value are always in one community" form:"name"`
-	Travel   int      `yaml:"travel km" doc:"longest distance within a community, in km; 0 for none" min:"0" max:"2000" unit:"km"`
-	Notional bool     `yaml:"notional for control" doc:"yes to put control schools in notional communities by the same rule, for a sensitivity analysis"`
+	Arm      string         `yaml:"arm" doc:"the arm" need:"yes" form:"name"`
+	Size     Sizes          `yaml:"size" doc:"how many schools a community has, e.g. 5 to 6" need:"yes"`
+	How      string         `yaml:"how" doc:"how they are put together: by lot, by lot within a column, near one another, or mixed so that communities are alike" enum:"random,within,near,mixed" default:"random"`
+	Within   string         `yaml:"within" doc:"how within (or near, mixed): the column that no community crosses" form:"name"`
+	Apart    []string       `yaml:"apart" doc:"columns: schools with the same value are never in one community" form:"name"`
+	Together []string       `yaml:"together" doc:"columns: schools with the same value are always in one community" form:"name"`
+	Travel   int            `yaml:"travel km" doc:"longest distance within a community, in km as the crow flies; 0 for no limit" min:"0" max:"2000" unit:"km"`
+	Balance  map[string]int `yaml:"balance" doc:"how mixed (or near): the columns in which communities are to be alike, each with a whole-number weight" form:"name" min:"0" max:"1000000"`
+	Mix      Percent        `yaml:"mix" doc:"how near with balance, or mixed: the share of balance in the judgement, the rest being nearness; left out: none for near, all for mixed"`
+	Notional bool           `yaml:"notional for control" doc:"yes to put control schools in notional communities by the same rule, for a sensitivity analysis"`
 }
 
 // Delivery says what the programme's sessions are.

@@ -341,3 +341,10 @@ func percentOf(s string) (*big.Rat, error) {
 	}
 	return r.Mul(r, big.NewRat(1, 100)), nil
 }
+
+// perMille gives a share in whole thousandths, and whether it is one.
+func (x Percent) perMille() (int, bool) {
+	r := exactly(float64(x))
+	r.Mul(r, big.NewRat(1000, 1))
+	return int(r.Num().Int64()), r.IsInt()
+}
