@@ -25,6 +25,14 @@ func (d *decoder) check(p *Protocol) {
 	d.checkPlan(p)
 	d.checkDisclosure(p)
 	d.checkDates(p)
+	if _, conflicts := p.rosterColumns(); len(d.faults) == 0 {
+		for _, conflict := range conflicts {
+			d.say(path{"draw"}, conflict, "make a second column of the same values under `schools` and use it for one of the two")
+		}
+		if _, err := p.Design(); err != nil && len(conflicts) == 0 {
+			d.say(path{"draw"}, err.Error(), "change the draw or the communities so that they can be carried out")
+		}
+	}
 }
 
 // good says whether nothing was found wrong at, above or below a place.
@@ -429,7 +437,7 @@ func (d *decoder) checkCommunities(p *Protocol, columns []string) {
 		if c.How == "random" && c.Within != "" {
 			d.say(at.to("within"), "communities are formed at random over the whole arm, yet `within` is given", "write `how: within` if no community may cross the column, or take `within` out")
 		}
-		if c.How == "near" || c.Travel > 0 {
+		if c.needsPlace() {
 			for _, need := range []string{"easting", "northing"} {
 				if columns != nil && !slices.Contains(columns, need) {
 					d.say(at.to("how"), fmt.Sprintf("distances need a column %q, which the schools do not have", need), "name the columns with the national grid coordinates (in metres) easting and northing under `schools`, `columns`")

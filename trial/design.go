@@ -1,0 +1,327 @@
+package trial
+
+import (
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+
+	"evenhand/randomize"
+)
+
+// Design gives the protocol's draw as the randomize package takes it. The
+// error is what randomize finds wrong with it; after ParseProtocol there is
+// nothing unless the protocol was changed since.
+func (p *Protocol) Design() (randomize.Design, error) {
+	s := p.Draw
+	d := randomize.Design{Method: randomize.Method(s.Method)}
+	for _, a := range p.Arms {
+		d.Arms = append(d.Arms, randomize.ArmSpec{Name: a.ID, Weight: a.Weight})
+	}
+	switch d.Method {
+	case randomize.Stratified, randomize.Pairs:
+		d.Misfits = randomize.Misfits(s.Misfits)
+	case randomize.Constrained:
+		d.Misfits = randomize.Misfits(s.Misfits)
+		d.Candidates, d.DistinctAtLeast = s.Candidates, s.Distinct
+		d.KeepPerMille, _ = s.Keep.perMille()
+	case randomize.Blocks:
+		d.Blocks = slices.Clone(s.Blocks)
+	case randomize.Minimisation:
+		d.Imbalance = randomize.Imbalance(s.Imbalance)
+		d.BestPerMille, _ = s.Best.perMille()
+	}
+	d.Weights = columnWeights(s.Balance)
+	for _, rule := range p.Communities {
+		c := randomize.Community{
+			Arm: rule.Arm, Min: rule.Size.Min, Max: rule.Size.Max,
+			How: randomize.Forming(rule.How), Column: rule.Within,
+			Apart: slices.Clone(rule.Apart), Together: slices.Clone(rule.Together),
+			Farthest: rule.Travel * 1000, Balance: columnWeights(rule.Balance),
+		}
+		if rule.How == "within" {
+			c.How = randomize.FormRandom
+		}
+		if mix, _ := rule.Mix.perMille(); mix < 1000 {
+			c.Mix = mix
+		}
+		d.Communities = append(d.Communities, c)
+		if i := p.ControlArm(); rule.Notional && i >= 0 {
+			c.Arm, c.Notional = p.Arms[i].ID, true
+			d.Communities = append(d.Communities, c)
+		}
+	}
+	if err := d.Validate(); err != nil {
+		return randomize.Design{}, fmt.Errorf("turn the protocol into a design: %w", err)
+	}
+	return d, nil
+}
+
+// columnWeights puts weights in the order of their columns' names.
+func columnWeights(balance map[string]int) []randomize.ColumnWeight {
+	var weights []randomize.ColumnWeight
+	for _, name := range slices.Sorted(maps.Keys(balance)) {
+		weights = append(weights, randomize.ColumnWeight{Column: name, Weight: balance[name]})
+	}
+	return weights
+}
+
+// coding is how a school's attribute becomes a whole number of the roster.
+type coding string
+
+const (
+	asZScore   coding = "a z-score in thousandths"
+	asCategory coding = "a number for each value"
+	asWhole    coding = "a whole number"
+)
+
+// rosterColumn is a column that the draw needs beside the stratum.
+type rosterColumn struct {
+	name     string // in the roster
+	from     string // the attribute
+	coding   coding
+	optional bool // a school without a value gets 0, which means none
+	use      string
+}
+
+// rosterColumns lists the columns that the draw needs, each once, and says
+// which would have to be two things at once.
+func (p *Protocol) rosterColumns() (columns []rosterColumn, conflicts []string) {
+	add := func(c rosterColumn) {
+		i := slices.IndexFunc(columns, func(x rosterColumn) bool { return x.name == c.name })
+		switch {
+		case i < 0:
+			columns = append(columns, c)
+		case columns[i].coding != c.coding || columns[i].from != c.from:
+			conflicts = append(conflicts, fmt.Sprintf("the roster's column %q would be %s for %s, and %s for %s", c.name, columns[i].coding, columns[i].use, c.coding, c.use))
+		default:
+			columns[i].optional = columns[i].optional && c.optional
+		}
+	}
+	s := p.Draw
+	if s.Sequence != "" {
+		add(rosterColumn{randomize.ColumnSequence, s.Sequence, asWhole, false, "the order of arrival"})
+	}
+	if s.Set != "" {
+		add(rosterColumn{randomize.ColumnSet, s.Set, asCategory, false, "the matched sets"})
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Balance)) {
+		if s.Method == "minimisation" {
+			add(rosterColumn{name, name, asCategory, false, "minimisation"})
+		} else {
+			add(rosterColumn{name, name, asZScore, false, "the balance of the arms"})
+		}
+	}
+	for _, c := range p.Communities {
+		if c.Within != "" {
+			add(rosterColumn{c.Within, c.Within, asCategory, false, "communities within it"})
+		}
+		for _, name := range c.Apart {
+			add(rosterColumn{name, name, asCategory, true, "keeping schools apart"})
+		}
+		for _, name := range c.Together {
+			add(rosterColumn{name, name, asCategory, true, "keeping schools together"})
+		}
+		if c.needsPlace() {
+			add(rosterColumn{randomize.ColumnEasting, "easting", asWhole, false, "distances"})
+			add(rosterColumn{randomize.ColumnNorthing, "northing", asWhole, false, "distances"})
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.Balance)) {
+			add(rosterColumn{name, name, asZScore, false, "the balance of communities"})
+		}
+	}
+	for _, c := range columns {
+		if c.name == "unit" || c.name == "stratum" {
+			conflicts = append(conflicts, fmt.Sprintf("a column named %q cannot be used in the draw: the roster has one of its own by that name", c.name))
+		}
+	}
+	return columns, conflicts
+}
+
+// needsPlace says whether forming the communities needs distances.
+func (c CommunityRule) needsPlace() bool {
+	return c.How == "near" || c.Travel > 0 || c.How == "mixed" && c.Mix > 0 && c.Mix < 1
+}
+
+// UnitFault is why a school cannot stand in the roster that is drawn from.
+type UnitFault struct {
+	School, Column string
+	Problem        string
+}
+
+// UnitsError is every reason why schools cannot become a roster.
+type UnitsError struct{ Faults []UnitFault }
+
+func (e *UnitsError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the schools cannot be drawn yet (%d of their values are in the way)", len(e.Faults))
+	for i, f := range e.Faults {
+		if i == 50 {
+			fmt.Fprintf(&b, "\n  and %d more", len(e.Faults)-i)
+			break
+		}
+		fmt.Fprintf(&b, "\n  school %s, %s: %s", f.School, f.Column, f.Problem)
+	}
+	return b.String()
+}
+
+// Units turns schools into the roster that is drawn from: every school once,
+// with its stratum and the columns that the design needs. Words become the
+// numbers 1, 2, … of their values in byte order (0 for none, where that is
+// allowed); measured numbers become z-scores in thousandths over these schools
+// (see zThousandths). The error is a *UnitsError with everything that is in
+// the way, or what randomize finds wrong.
+func (p *Protocol) Units(schools []School) (randomize.Roster, error) {
+	columns, conflicts := p.rosterColumns()
+	if len(conflicts) > 0 {
+		return randomize.Roster{}, fmt.Errorf("turn the schools into units: %s", strings.Join(conflicts, "; "))
+	}
+	e := new(UnitsError)
+	fault := func(school, column, problem string) {
+		e.Faults = append(e.Faults, UnitFault{school, column, problem})
+	}
+	units := make([]randomize.Unit, len(schools))
+	strata := map[string]School{} // stratum: the first school in it
+	for i, s := range schools {
+		stratum, missing := p.Stratum(s)
+		for _, column := range missing {
+			fault(s.ID, column, "it has no value, and every school needs its stratum before the draw")
+		}
+		if first, ok := strata[stratum]; !ok {
+			strata[stratum] = s
+		} else if len(missing) == 0 {
+			for _, column := range p.Strata {
+				if first.Attributes[column] != s.Attributes[column] {
+					fault(s.ID, column, fmt.Sprintf("its stratum would read %q, as does that of school %s, though they differ: change a value that has \" / \" in it", stratum, first.ID))
+					break
+				}
+			}
+		}
+		units[i] = randomize.Unit{ID: s.ID, Stratum: stratum, Balance: make([]int64, len(columns))}
+	}
+	names := make([]string, len(columns))
+	for j, c := range columns {
+		names[j] = c.name
+		before := len(e.Faults)
+		values := make([]string, len(schools))
+		for i, s := range schools {
+			values[i] = strings.TrimSpace(s.Attributes[c.from])
+			if values[i] == "" && !c.optional {
+				fault(s.ID, c.from, fmt.Sprintf("it has no value, and %s needs one of every school", c.use))
+			}
+		}
+		if len(e.Faults) > before {
+			continue
+		}
+		for i, x := range c.numbers(schools, values, fault) {
+			units[i].Balance[j] = x
+		}
+	}
+	if len(e.Faults) > 0 {
+		return randomize.Roster{}, e
+	}
+	roster, err := randomize.NewRoster(names, units)
+	if err != nil {
+		return randomize.Roster{}, fmt.Errorf("turn the schools into units: %w", err)
+	}
+	return roster, nil
+}
+
+// numbers turns a column's values into the roster's whole numbers, or records
+// why it cannot.
+func (c rosterColumn) numbers(schools []School, values []string, fault func(school, column, problem string)) []int64 {
+	out := make([]int64, len(values))
+	if c.coding == asCategory {
+		all := slices.Compact(slices.Sorted(slices.Values(values)))
+		all = slices.DeleteFunc(all, func(s string) bool { return s == "" })
+		for i, v := range values {
+			if v != "" {
+				at, _ := slices.BinarySearch(all, v)
+				out[i] = int64(at + 1)
+			}
+		}
+		return out
+	}
+	exact := make([]*big.Rat, len(values))
+	ok := true
+	for i, v := range values {
+		x, err := parseExact(v)
+		if err == nil && c.coding == asWhole && !x.IsInt() {
+			err = fmt.Errorf("%q is not a whole number, which %s needs", clip(v), c.use)
+		}
+		if err == nil && c.coding == asWhole && (!x.Num().IsInt64() || abs(x.Num().Int64()) > randomize.MaxBalance) {
+			err = fmt.Errorf("%q is too large", clip(v))
+		}
+		if err != nil {
+			fault(schools[i].ID, c.from, err.Error())
+			ok = false
+			continue
+		}
+		exact[i] = x
+	}
+	if !ok {
+		return nil
+	}
+	if c.coding == asWhole {
+		for i, x := range exact {
+			out[i] = x.Num().Int64()
+		}
+		return out
+	}
+	z, ok := zThousandths(exact)
+	if !ok {
+		fault(schools[0].ID, c.from, "every school has the same value (or there is one school only), so that there is nothing to balance: take the column out of `balance`")
+		return nil
+	}
+	return z
+}
+
+func abs(x int64) int64 {
+	if x < 0 {
+		return -x
+	}
+	return x
+}
+
+// zThousandths gives 1000·(x − mean)/SD of each value, rounded half away from
+// zero; the SD divides by n − 1. The arithmetic is exact: a value z/1000 is
+// rounded up when its square, which is a fraction of whole numbers, is at least
+// the square of the half between two results. ok is false where the SD is zero
+// or there are fewer than two values.
+func zThousandths(x []*big.Rat) (z []int64, ok bool) {
+	n := int64(len(x))
+	if n < 2 {
+		return nil, false
+	}
+	mean, ss := new(big.Rat), new(big.Rat)
+	for _, v := range x {
+		mean.Add(mean, v)
+	}
+	mean.Quo(mean, big.NewRat(n, 1))
+	from := make([]*big.Rat, n)
+	for i, v := range x {
+		from[i] = new(big.Rat).Sub(v, mean)
+		ss.Add(ss, new(big.Rat).Mul(from[i], from[i]))
+	}
+	if ss.Sign() == 0 {
+		return nil, false
+	}
+	perVariance := new(big.Rat).Quo(big.NewRat((n-1)*1_000_000, 1), ss) // 10⁶ / variance
+	z = make([]int64, n)
+	for i, v := range from {
+		square := new(big.Rat).Mul(v, v)
+		square.Mul(square, perVariance)
+		whole := new(big.Int).Quo(square.Num(), square.Denom())
+		k := whole.Sqrt(whole).Int64()
+		half := big.NewRat(2*k+1, 2)
+		if square.Cmp(half.Mul(half, half)) >= 0 {
+			k++
+		}
+		if v.Sign() < 0 {
+			k = -k
+		}
+		z[i] = k
+	}
+	return z, true
+}
