@@ -1,0 +1,70 @@
+package reports
+
+// attrition shows overall and differential attrition at both levels against
+// the What Works Clearinghouse's boundaries. With more than two arms there is
+// no single differential attrition, and the section shows each arm's own.
+func (w *writer) attrition() {
+	w.section("attrition", "Attrition")
+	if len(w.in.Flow.Arms) == 0 {
+		w.gap("Attrition", w.notDrawn())
+		return
+	}
+	r := w.result()
+	if r == nil {
+		w.gap("Attrition", w.noResults())
+		return
+	}
+	t := &Table{ID: "attrition-rates", Title: "Attrition of schools and pupils",
+		Columns: []Column{{Title: "Measure"}, {"Schools", true}, {"Pupils", true}}}
+	row := func(name string, strong bool, schools, pupils *Cell) {
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), schools, pupils}, Strong: strong})
+	}
+	for _, a := range w.in.Flow.Arms {
+		row("Randomised: "+w.label(a.Arm), false, count(a.Schools.Randomised), count(a.Pupils.Randomised))
+		row("Analysed: "+w.label(a.Arm), false, count(a.Schools.Analysed), count(a.Pupils.Analysed))
+		row("Lost: "+w.label(a.Arm), false,
+			share(a.Schools.Randomised-a.Schools.Analysed, a.Schools.Randomised),
+			share(a.Pupils.Randomised-a.Pupils.Analysed, a.Pupils.Randomised))
+	}
+	note := r.Attrition
+	if note == nil {
+		w.table(t)
+		w.gap("Differential attrition", "It compares two arms, and this trial has more.")
+		return
+	}
+	s, p := note.Schools, note.Pupils
+	level := func(have bool, c *Cell) *Cell {
+		if !have {
+			return absent("none randomised")
+		}
+		return c
+	}
+	hasS, hasP := s.RandomisedT+s.RandomisedC > 0, p.RandomisedT+p.RandomisedC > 0
+	overall, differential := level(hasP, number(p.Overall, Share)), level(hasP, number(p.Differential, Points))
+	cautious, optimistic := level(hasP, number(p.CautiousAt, Points)), level(hasP, number(p.OptimisticAt, Points))
+	row("Overall attrition", true, level(hasS, number(s.Overall, Share)), overall)
+	row("Differential attrition, percentage points", true, level(hasS, number(s.Differential, Points)), differential)
+	row("Cautious boundary at this overall attrition, points", false, level(hasS, number(s.CautiousAt, Points)), cautious)
+	row("Within the cautious boundary", false, level(hasS, yesNo(s.Cautious)), level(hasP, yesNo(p.Cautious)))
+	row("Optimistic boundary at this overall attrition, points", false, level(hasS, number(s.OptimisticAt, Points)), optimistic)
+	row("Within the optimistic boundary", false, level(hasS, yesNo(s.Optimistic)), level(hasP, yesNo(p.Optimistic)))
+	if hasP {
+		switch {
+		case p.Cautious:
+			w.say("Of the pupils randomised, {} are not in the analysis; the arms differ by {} percentage points. That is within the cautious boundary of the What Works Clearinghouse, {} points at this overall attrition.", overall, differential, cautious)
+		case p.Optimistic:
+			w.say("Of the pupils randomised, {} are not in the analysis; the arms differ by {} percentage points. That is outside the cautious boundary of the What Works Clearinghouse ({} points at this overall attrition) and within the optimistic one ({} points).", overall, differential, cautious, optimistic)
+		default:
+			w.say("Of the pupils randomised, {} are not in the analysis; the arms differ by {} percentage points. That is outside both boundaries of the What Works Clearinghouse ({} and {} points at this overall attrition): the loss of pupils may have biased the comparison.", overall, differential, cautious, optimistic)
+		}
+	}
+	w.table(t)
+	w.small("Overall attrition is the share of all randomised who are not analysed, differential attrition the difference between the arms’ shares. The boundaries are those of the What Works Clearinghouse’s published table for randomised trials.")
+}
+
+func yesNo(b bool) *Cell {
+	if b {
+		return words("yes")
+	}
+	return words("no")
+}

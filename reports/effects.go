@@ -1,0 +1,359 @@
+package reports
+
+import (
+	"strings"
+
+	"evenhand/analysis"
+	"evenhand/analysis/sap"
+	"evenhand/reports/figure"
+)
+
+// span is the words of an interval, from its cells.
+func span(value, low, high *Cell) string {
+	return value.String() + " (" + low.String() + " to " + high.String() + ")"
+}
+
+// summary is the page that a reader in a hurry reads.
+func (w *writer) summary() {
+	w.section("summary", "Executive summary")
+	r := w.result()
+	if r == nil {
+		w.gap("Effect on the primary outcome", w.noResults())
+		return
+	}
+	t := &Table{ID: "headline", Title: "Effect on the primary outcome"}
+	t.Groups = []Group{{"", 2}, {w.level.String() + " interval", 2}, {"", 3}}
+	t.Columns = []Column{{Title: "Outcome"}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}, {"Pupils", true}, {"Schools", true}}
+	type line struct {
+		c                          sap.Contrast
+		es, low, high, p, pup, sch *Cell
+	}
+	var lines []line
+	for _, c := range r.Contrasts {
+		e := c.EffectSize
+		l := line{c, number(e.Value, EffectSize), number(e.Interval.Low, EffectSize), number(e.Interval.High, EffectSize), number(e.P, PValue), count(e.Counts.PupilsUsed), count(e.Counts.SchoolsUsed)}
+		name := outcomeName(w, r)
+		if len(r.Contrasts) > 1 {
+			name += ": " + w.label(c.Arm)
+		}
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), l.es, l.low, l.high, l.p, l.pup, l.sch}})
+		t.Rows[len(t.Rows)-1].Cells[1].Notes = w.notesOf(e.Warnings)
+		lines = append(lines, l)
+	}
+	if len(lines) == 0 {
+		w.gap("Effect on the primary outcome", "The results hold no comparison with the control arm.")
+		return
+	}
+	for _, l := range lines {
+		verdict := "The interval includes no difference: the trial does not show in which direction the effect lies."
+		switch {
+		case l.c.EffectSize.Interval.Low > 0:
+			verdict = "The whole interval lies on the side of the first of the two arms."
+		case l.c.EffectSize.Interval.High < 0:
+			verdict = "The whole interval lies on the side of the second of the two arms."
+		}
+		p := w.say("On {}, pupils in {} compared with pupils in {} have an effect size of {}, with a {} interval from {} to {} (p {}). "+verdict,
+			w.outcomeCell(r), w.armCell(l.c.Arm), w.armCell(l.c.Against), l.es, w.level, l.low, l.high, l.p)
+		p.Lead = true
+		w.say("The comparison uses {} pupils in {} schools, each in the arm that the school was drawn into.", l.pup, l.sch)
+	}
+	w.table(t)
+	w.figure(w.allEffects())
+	w.small("An effect size is the " + scaleWords(lines[0].c.EffectSize.Scale) + ". Positive values are in favour of the programme.")
+	w.say("The title of the trial is “{}”; its design, the flow of schools and pupils, and the record that allows others to check every step follow.", w.title)
+}
+
+func outcomeName(w *writer, r *sap.Results) string {
+	if r.Plan.Label != "" {
+		return r.Plan.Label
+	}
+	if o := w.p.Outcome(r.Plan.Outcome); o != nil && o.Label != "" {
+		return o.Label
+	}
+	return r.Plan.Outcome
+}
+
+// outcomeCell names the primary outcome by its cell.
+func (w *writer) outcomeCell(r *sap.Results) *Cell {
+	if w.primaryN != nil {
+		return w.primaryN
+	}
+	w.fault("the protocol marks no outcome as primary")
+	return words(outcomeName(w, r))
+}
+
+// allEffects is the picture of the primary and the secondary outcomes.
+func (w *writer) allEffects() *Figure {
+	p := figure.Intervals{
+		Title: "Effect sizes with their intervals", Desc: "Each outcome’s effect size with its interval: ",
+		Axis: "Effect size (standard deviations) with " + w.level.String() + " interval", Below: "favours control", Above: "favours the programme", Column: "effect size (interval)",
+	}
+	for i := range w.in.Results {
+		r := &w.in.Results[i]
+		for _, c := range r.Contrasts {
+			e := c.EffectSize
+			v, lo, hi := number(e.Value, EffectSize), number(e.Interval.Low, EffectSize), number(e.Interval.High, EffectSize)
+			name := outcomeName(w, r)
+			if len(r.Contrasts) > 1 {
+				name += ": " + w.label(c.Arm)
+			}
+			row := figure.Interval{Label: name, Text: span(v, lo, hi), Value: e.Value, Low: e.Interval.Low, High: e.Interval.High, Arm: w.arm(c.Arm), Strong: r.Plan.Role == sap.Primary}
+			p.Rows = append(p.Rows, row)
+			p.Desc += row.Label + " " + row.Text + ". "
+		}
+	}
+	p.Desc = strings.TrimSpace(p.Desc)
+	return &Figure{ID: "effects-figure", Title: "Effect sizes of all outcomes", Drawing: p, Wide: true}
+}
+
+// primary shows the primary outcome in full.
+func (w *writer) primary() {
+	w.section("primary", "Primary outcome")
+	r := w.result()
+	if r == nil {
+		w.gap("Primary outcome", w.noResults())
+		return
+	}
+	level := w.level.String() + " interval"
+	scores := &Table{ID: "primary-scores", Title: "Scores by arm", Groups: []Group{{"", 6}, {level + " of the mean", 2}},
+		Columns: []Column{{Title: "Arm"}, {"Schools", true}, {"Pupils", true}, {"Missing", true}, {"Mean", true}, {"SD", true}, {"from", true}, {"to", true}}}
+	for _, a := range r.Arms {
+		row := Row{Cells: []*Cell{words(w.label(a.Arm)), count(a.Schools), count(a.N), count(a.Missing)}}
+		if a.N == 0 {
+			row.Cells = append(row.Cells, absent("no score"), absent("no score"), absent("no score"), absent("no score"))
+		} else {
+			row.Cells = append(row.Cells, number(a.Mean, Score), number(a.SD, SD))
+			if a.CI.Level > 0 {
+				row.Cells = append(row.Cells, number(a.CI.Low, Score), number(a.CI.High, Score))
+			} else {
+				row.Cells = append(row.Cells, absent("not given"), absent("not given"))
+			}
+		}
+		scores.Rows = append(scores.Rows, row)
+	}
+	w.table(scores)
+
+	effect := &Table{ID: "primary-effect", Title: "Difference between the arms", Groups: []Group{{"", 4}, {level, 2}, {"", 1}},
+		Columns: []Column{{Title: "Quantity"}, {"Estimate", true}, {"SE", true}, {"df", true}, {"from", true}, {"to", true}, {"p", true}}}
+	var paragraphs []func()
+	for _, c := range r.Contrasts {
+		suffix := ""
+		if len(r.Contrasts) > 1 {
+			suffix = ": " + w.label(c.Arm)
+		}
+		raw := number(c.Unadjusted, Score)
+		effect.Rows = append(effect.Rows, Row{Cells: []*Cell{words("Unadjusted difference" + suffix), raw, absent("–"), absent("–"), absent("–"), absent("–"), absent("–")}})
+		difference := estimateCells(c.Difference, Score)
+		effect.Rows = append(effect.Rows, Row{Cells: append([]*Cell{words("Adjusted difference" + suffix)}, difference...)})
+		size := estimateCells(c.EffectSize, EffectSize)
+		size[0].Notes = w.notesOf(c.EffectSize.Warnings)
+		difference[0].Notes = w.notesOf(c.Difference.Warnings)
+		effect.Rows = append(effect.Rows, Row{Cells: append([]*Cell{words("Effect size" + suffix)}, size...), Strong: true})
+		paragraphs = append(paragraphs, func() {
+			w.say("Pupils in {} and pupils in {} differ by {} in raw means, and by {} after adjustment (standard error {}, interval from {} to {}).",
+				w.armCell(c.Arm), w.armCell(c.Against), raw, difference[0], difference[1], difference[3], difference[4])
+		})
+	}
+	for _, p := range paragraphs {
+		p()
+	}
+	w.table(effect)
+	if r.Fit.Method != "" {
+		method := r.Fit.Method
+		if len(r.Contrasts) > 0 && r.Contrasts[0].Difference.DFMethod != "" {
+			method += "; degrees of freedom: " + r.Contrasts[0].Difference.DFMethod
+		}
+		effect.Foot = append(effect.Foot, capital(method)+".")
+	}
+
+	w.scales(r, level)
+	w.model(r, level)
+}
+
+// estimateCells are an estimate's value, SE, df, interval and p.
+func estimateCells(e analysis.Estimate, f Format) []*Cell {
+	df := absent("–")
+	if e.DF > 0 {
+		df = number(e.DF, DF)
+	}
+	low, high := absent("–"), absent("–")
+	if e.Interval.Level > 0 {
+		low, high = number(e.Interval.Low, f), number(e.Interval.High, f)
+	}
+	p := absent("–")
+	if e.Statistic != 0 || e.P > 0 {
+		p = number(e.P, PValue)
+	}
+	se := absent("–")
+	if e.SE > 0 {
+		se = number(e.SE, f)
+	}
+	return []*Cell{number(e.Value, f), se, df, low, high, p}
+}
+
+// scales shows the effect size by every denominator, with its SD, so that a
+// reader who holds another to be right need not ask.
+func (w *writer) scales(r *sap.Results, level string) {
+	t := &Table{ID: "primary-scales", Title: "The effect size by every denominator", Groups: []Group{{"", 4}, {level, 2}},
+		Columns: []Column{{Title: "What the adjusted difference is divided by"}, {"SD", true}, {"Effect size", true}, {"SE", true}, {"from", true}, {"to", true}}}
+	p := figure.Intervals{Title: "The effect size by every denominator", Desc: "The primary outcome’s effect size by each denominator: ", Axis: "Effect size (standard deviations) with " + level, Below: "favours control", Above: "favours the programme", Column: "effect size (interval)"}
+	for _, c := range r.Contrasts {
+		for _, e := range c.EffectSizes {
+			name := shortScale(e.Scale)
+			if len(r.Contrasts) > 1 {
+				name += ": " + w.label(c.Arm)
+			}
+			planned := e.Scale == c.EffectSize.Scale
+			sd := absent("–")
+			if e.SD > 0 {
+				sd = number(e.SD, SD)
+			}
+			cells := estimateCells(e, EffectSize)
+			cells[0].Notes = w.notesOf(e.Warnings)
+			title := name
+			if planned {
+				title += " (as planned)"
+			}
+			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(title), sd, cells[0], cells[1], cells[3], cells[4]}, Strong: planned})
+			row := figure.Interval{Label: title, Value: e.Value, Low: e.Interval.Low, High: e.Interval.High, Arm: w.arm(c.Arm), Strong: planned}
+			row.Text = span(cells[0], cells[3], cells[4])
+			if e.Interval.Level == 0 {
+				row.Gap = "no interval"
+			}
+			p.Rows = append(p.Rows, row)
+			p.Desc += row.Label + " " + row.Text + ". "
+		}
+	}
+	if len(t.Rows) == 0 {
+		return
+	}
+	p.Desc = strings.TrimSpace(p.Desc)
+	w.figure(&Figure{ID: "scales-figure", Title: "The primary outcome’s effect size by every denominator", Drawing: p, Wide: true})
+	w.table(t)
+}
+
+// shortScale names a denominator in a few words.
+func shortScale(s analysis.Scale) string {
+	switch s {
+	case analysis.ScaleTotalUnconditional:
+		return "Total SD, unconditional"
+	case analysis.ScaleWithinUnconditional:
+		return "Within-school SD, unconditional"
+	case analysis.ScaleTotalEmpty:
+		return "Total SD, empty model"
+	case analysis.ScaleWithinEmpty:
+		return "Within-school SD, empty model"
+	case analysis.ScaleTotalConditional:
+		return "Total SD, conditional"
+	case analysis.ScaleWithinConditional:
+		return "Within-school SD, conditional"
+	case analysis.ScalePooledSD:
+		return "Pooled SD of the arms"
+	case analysis.ScaleControlSD:
+		return "SD of the control arm"
+	}
+	return capital(string(s))
+}
+
+// model shows the fitted model: coefficients, variances, ICC, counts.
+func (w *writer) model(r *sap.Results, level string) {
+	if len(r.Covariates) > 0 {
+		t := &Table{ID: "primary-model", Title: "The model’s other coefficients", Groups: []Group{{"", 4}, {level, 2}, {"", 1}},
+			Columns: []Column{{Title: "Term"}, {"Estimate", true}, {"SE", true}, {"df", true}, {"from", true}, {"to", true}, {"p", true}}}
+		for _, c := range r.Covariates {
+			t.Rows = append(t.Rows, Row{Cells: append([]*Cell{words(w.term(c.Term, r))}, estimateCells(c.Est, Score)...)})
+		}
+		w.table(t)
+	}
+	t := &Table{ID: "primary-variance", Title: "Variances, intra-cluster correlation and fit",
+		Groups:  []Group{{"", 3}, {level, 2}},
+		Columns: []Column{{Title: "Quantity"}, {Title: "Model"}, {"Value", true}, {"from", true}, {"to", true}}}
+	none := func() *Cell { return absent("–") }
+	for _, v := range r.Variances {
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("Variance, " + v.Level), words(v.Model), number(v.Value, SD), none(), none()}})
+	}
+	for _, i := range r.ICC {
+		lo, hi := none(), none()
+		if i.CI != nil {
+			lo, hi = number(i.CI.Low, ICC), number(i.CI.High, ICC)
+		}
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("Intra-cluster correlation, " + i.Level), words(i.Model), number(i.Value, ICC), lo, hi}})
+	}
+	if r.Fit.Criterion != 0 {
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("REML criterion"), words("conditional"), number(r.Fit.Criterion, Decimals1), none(), none()}})
+	}
+	if len(t.Rows) > 0 {
+		t.Notes = w.notesOf(r.Warnings)
+		w.table(t)
+	}
+}
+
+// term names a fixed effect.
+func (w *writer) term(name string, r *sap.Results) string {
+	for _, sep := range []string{"=", ": ", ":"} {
+		if v, rest, ok := strings.Cut(name, sep); ok {
+			if label := w.variable(v, r); label != v {
+				return label + ": " + strings.TrimSpace(rest)
+			}
+		}
+	}
+	return w.variable(name, r)
+}
+
+// secondary shows the other outcomes.
+func (w *writer) secondary() {
+	var planned []string
+	for _, o := range w.p.Outcomes {
+		if !o.Primary {
+			planned = append(planned, o.ID)
+		}
+	}
+	if len(planned) == 0 && len(w.in.Results) < 2 {
+		return
+	}
+	w.section("secondary", "Secondary outcomes")
+	if len(w.in.Results) == 0 {
+		w.gap("Secondary outcomes", w.noResults())
+		return
+	}
+	t := &Table{ID: "secondary-effects", Title: "Effects on the other outcomes", Groups: []Group{{"", 3}, {w.level.String() + " interval", 2}, {"", 3}},
+		Columns: []Column{{Title: "Outcome"}, {"Adjusted difference", true}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}, {"Pupils", true}, {"Schools", true}}}
+	done := map[string]bool{}
+	for i := range w.in.Results {
+		r := &w.in.Results[i]
+		if r.Plan.Role == sap.Primary {
+			continue
+		}
+		done[r.Plan.Outcome] = true
+		for _, c := range r.Contrasts {
+			name := outcomeName(w, r)
+			if len(r.Contrasts) > 1 {
+				name += ": " + w.label(c.Arm)
+			}
+			if r.Plan.Role == sap.Exploratory {
+				name += " (exploratory)"
+			}
+			e := estimateCells(c.EffectSize, EffectSize)
+			e[0].Notes = w.notesOf(c.EffectSize.Warnings, r.Warnings)
+			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), number(c.Difference.Value, Score), e[0], e[3], e[4], e[5], count(c.EffectSize.Counts.PupilsUsed), count(c.EffectSize.Counts.SchoolsUsed)}})
+		}
+	}
+	for _, id := range planned {
+		if done[id] {
+			continue
+		}
+		name := id
+		if o := w.p.Outcome(id); o.Label != "" {
+			name = o.Label
+		}
+		row := Row{Cells: []*Cell{words(name)}}
+		for range 7 {
+			row.Cells = append(row.Cells, absent("not analysed"))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	w.table(t)
+	if w.p.Plan.Multiplicity != "" && w.p.Plan.Multiplicity != "none" {
+		w.small("The protocol plans to adjust these p-values for their number; the values shown are unadjusted.")
+	}
+}
