@@ -44,13 +44,12 @@ type Fit struct {
 	R2         float64 // of the model as fitted: after absorption, about the mean if the columns span an intercept
 
 	d      *qr
-	x      [][]float64 // design times √weight, rows in order of cluster
-	e      []float64   // residuals times √weight, in the same order
-	w      []float64   // weights in the same order; nil if equal
-	starts []int       // first row of each cluster, and the number of rows; nil without clusters
-	order  []int       // order[i] is the caller's row that is row i here
-	lever  []float64   // leverage of the absorbed groups by row; nil if none
-	iv     bool        // x is the design projected on the instruments
+	e      []float64 // residuals times √weight, in the same order
+	w      []float64 // weights in the same order; nil if equal
+	starts []int     // first row of each cluster, and the number of rows; nil without clusters
+	order  []int     // order[i] is the caller's row that is row i here
+	lever  []float64 // leverage of the absorbed groups by row; nil if none
+	iv     bool      // two-stage: d is of the design projected on the instruments
 }
 
 // Least fits Y on X by (weighted) least squares.
@@ -315,19 +314,15 @@ func (p *prepared) fit() (*Fit, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.finish(d, p.x, d.coefficients(p.x, p.y)), nil
+	beta, e := d.coefficients(p.x, p.y)
+	return p.finish(d, beta, e), nil
 }
 
-// finish completes a fit whose residuals are y − x·beta; x differs from the
-// columns behind d in two-stage least squares.
-func (p *prepared) finish(d *qr, x [][]float64, beta []float64) *Fit {
+// finish completes a fit from its coefficients and residuals.
+func (p *prepared) finish(d *qr, beta, e []float64) *Fit {
 	n, k := len(p.y), len(p.x)
-	e := append([]float64(nil), p.y...)
-	for j, c := range x {
-		axpy(-beta[j], c, e)
-	}
 	f := &Fit{Names: p.names, Beta: beta, Rows: n, Absorbed: p.absorbed, RSS: dot(e, e), DFResidual: n - k - p.absorbed,
-		d: d, x: x, e: e, w: p.w, starts: p.starts, order: p.order, lever: p.lever}
+		d: d, e: e, w: p.w, starts: p.starts, order: p.order, lever: p.lever}
 	if p.starts != nil {
 		f.Clusters = len(p.starts) - 1
 	}
