@@ -130,6 +130,13 @@ type Estimate struct {
 	Interval  Interval  `json:"interval"`  //
 	Counts    Counts    `json:"counts"`    //
 	Warnings  []Warning `json:"warnings"`  // to be printed as footnotes
+
+	// HedgesJ is the small-sample factor that belongs to SD, of HedgesDF
+	// degrees of freedom; both 0 where the estimate has none. Corrected says
+	// whether Value, SE and Interval have been multiplied by it.
+	HedgesJ   float64 `json:"hedges_j,omitempty"`
+	HedgesDF  float64 `json:"hedges_df,omitempty"`
+	Corrected bool    `json:"corrected,omitempty"`
 }
 
 // Warning is something that must be read with a number. It is not an error:

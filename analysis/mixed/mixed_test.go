@@ -206,7 +206,7 @@ func TestContainment(t *testing.T) {
 	n := 0
 	models := golden.Mixed(t).At("models")
 	for _, id := range append([]string{"simsing.adj"}, interior...) {
-		if !models.At(id).Has("R", "nlme", "containment_df") {
+		if !models.At(id).Has("R", "nlme", "containment_df", Intercept) {
 			continue
 		}
 		d, m := reference(t, id)
