@@ -55,7 +55,6 @@ type writer struct {
 	p  *trial.Protocol
 
 	// cells that sentences of several sections use
-	title    *Cell
 	primaryN *Cell            // name of the primary outcome
 	level    *Cell            // confidence level
 	bits     *Cell            // size of the digests
@@ -225,32 +224,20 @@ func (w *writer) notesOf(warnings ...[]analysis.Warning) []int {
 func (w *writer) trialInShort() {
 	w.section("trial", "The trial in short")
 	t := &Table{ID: "design", Title: "Design", Columns: []Column{{Title: "What"}, {Title: "As the protocol says it"}}}
-	row := func(name string, cells ...*Cell) *Cell {
-		for i, c := range cells {
-			n := name
-			if i > 0 {
-				n = ""
-			}
-			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(n), c}})
-		}
-		return cells[0]
+	row := func(name string, c *Cell) *Cell {
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), c}})
+		return c
 	}
-	w.title = row("Trial", words(w.r.Title))
+	row("Trial", words(w.r.Title))
 	row("Unit of randomisation", words(w.p.Trial.Unit))
 	row("Measured", words(w.p.Trial.Measured))
 	w.armNames = map[string]*Cell{}
-	for i, a := range w.p.Arms {
-		name := "Arms"
-		if i > 0 {
-			name = ""
-		}
-		c := words(a.Label)
-		w.armNames[a.ID] = c
-		role := ""
+	for _, a := range w.p.Arms {
+		name := "Arm"
 		if a.Control {
-			role = " (control)"
+			name = "Control arm"
 		}
-		t.Rows = append(t.Rows, Row{Cells: []*Cell{words(strings.TrimSpace(name + role)), c}})
+		w.armNames[a.ID] = row(name, words(a.Label))
 	}
 	for _, name := range w.blind {
 		w.armNames[name] = row("Arm as analysed, its name hidden", words(name))
@@ -299,7 +286,7 @@ func (w *writer) trialInShort() {
 	if len(w.p.Plan.Covariates) > 0 {
 		row("Covariates", words(list(w.p.Plan.Covariates)))
 	}
-	row("Degrees of freedom", words(w.p.Plan.DF))
+	row("Degrees of freedom", words(dfWords(w.p.Plan.DF)))
 	row("Effect size", words(scaleWords(analysis.Scale(w.p.Plan.EffectSize))))
 	level := float64(w.p.Plan.Interval)
 	if r := w.result(); r != nil && r.Plan.Level > 0 {
@@ -339,6 +326,20 @@ func modelWords(model string) string {
 		return "linear regression with schools as rows"
 	}
 	return model
+}
+
+func dfWords(method string) string {
+	switch method {
+	case "satterthwaite":
+		return "Satterthwaite"
+	case "satterthwaite-expected":
+		return "Satterthwaite, from the expected information"
+	case "kenward-roger":
+		return "Kenward and Roger"
+	case "z":
+		return "none: the normal distribution"
+	}
+	return method
 }
 
 // scaleWords says what an effect size divides by.

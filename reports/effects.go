@@ -22,7 +22,7 @@ func (w *writer) summary() {
 		return
 	}
 	t := &Table{ID: "headline", Title: "Effect on the primary outcome"}
-	t.Groups = []Group{{"", 2}, {w.level.String() + " interval", 2}, {"", 3}}
+	t.Groups = []Group{{"", 2}, {w.level.String() + " confidence interval", 2}, {"", 3}}
 	t.Columns = []Column{{Title: "Outcome"}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}, {"Pupils", true}, {"Schools", true}}
 	type line struct {
 		c                          sap.Contrast
@@ -48,11 +48,11 @@ func (w *writer) summary() {
 		verdict := "The interval includes no difference: the trial does not show in which direction the effect lies."
 		switch {
 		case l.c.EffectSize.Interval.Low > 0:
-			verdict = "The whole interval lies on the side of the first of the two arms."
+			verdict = "The whole interval lies above no difference, in favour of the first of the two."
 		case l.c.EffectSize.Interval.High < 0:
-			verdict = "The whole interval lies on the side of the second of the two arms."
+			verdict = "The whole interval lies below no difference, in favour of the second of the two."
 		}
-		p := w.say("On {}, pupils in {} compared with pupils in {} have an effect size of {}, with a {} interval from {} to {} (p {}). "+verdict,
+		p := w.say("On {}, pupils of schools drawn into “{}” differ from pupils of schools drawn into “{}” by {} standard deviations ({} confidence interval {} to {}; p = {}). "+verdict,
 			w.outcomeCell(r), w.armCell(l.c.Arm), w.armCell(l.c.Against), l.es, w.level, l.low, l.high, l.p)
 		p.Lead = true
 		w.say("The comparison uses {} pupils in {} schools, each in the arm that the school was drawn into.", l.pup, l.sch)
@@ -60,7 +60,6 @@ func (w *writer) summary() {
 	w.table(t)
 	w.figure(w.allEffects())
 	w.small("An effect size is the " + scaleWords(lines[0].c.EffectSize.Scale) + ". Positive values are in favour of the programme.")
-	w.say("The title of the trial is “{}”; its design, the flow of schools and pupils, and the record that allows others to check every step follow.", w.title)
 }
 
 func outcomeName(w *writer, r *sap.Results) string {
@@ -86,7 +85,7 @@ func (w *writer) outcomeCell(r *sap.Results) *Cell {
 func (w *writer) allEffects() *Figure {
 	p := figure.Intervals{
 		Title: "Effect sizes with their intervals", Desc: "Each outcome’s effect size with its interval: ",
-		Axis: "Effect size (standard deviations) with " + w.level.String() + " interval", Below: "favours control", Above: "favours the programme", Column: "effect size (interval)",
+		Axis: "Effect size (standard deviations) with " + w.level.String() + " confidence interval", Below: "favours control", Above: "favours the programme", Column: "effect size (interval)",
 	}
 	for i := range w.in.Results {
 		r := &w.in.Results[i]
@@ -114,7 +113,7 @@ func (w *writer) primary() {
 		w.gap("Primary outcome", w.noResults())
 		return
 	}
-	level := w.level.String() + " interval"
+	level := w.level.String() + " confidence interval"
 	scores := &Table{ID: "primary-scores", Title: "Scores by arm", Groups: []Group{{"", 6}, {level + " of the mean", 2}},
 		Columns: []Column{{Title: "Arm"}, {"Schools", true}, {"Pupils", true}, {"Missing", true}, {"Mean", true}, {"SD", true}, {"from", true}, {"to", true}}}
 	for _, a := range r.Arms {
@@ -150,7 +149,7 @@ func (w *writer) primary() {
 		difference[0].Notes = w.notesOf(c.Difference.Warnings)
 		effect.Rows = append(effect.Rows, Row{Cells: append([]*Cell{words("Effect size" + suffix)}, size...), Strong: true})
 		paragraphs = append(paragraphs, func() {
-			w.say("Pupils in {} and pupils in {} differ by {} in raw means, and by {} after adjustment (standard error {}, interval from {} to {}).",
+			w.say("Pupils of schools in “{}” and in “{}” differ by {} in raw means, and by {} after adjustment (standard error {}, interval from {} to {}).",
 				w.armCell(c.Arm), w.armCell(c.Against), raw, difference[0], difference[1], difference[3], difference[4])
 		})
 	}
@@ -161,7 +160,7 @@ func (w *writer) primary() {
 	if r.Fit.Method != "" {
 		method := r.Fit.Method
 		if len(r.Contrasts) > 0 && r.Contrasts[0].Difference.DFMethod != "" {
-			method += "; degrees of freedom: " + r.Contrasts[0].Difference.DFMethod
+			method += "; degrees of freedom: " + dfWords(r.Contrasts[0].Difference.DFMethod)
 		}
 		effect.Foot = append(effect.Foot, capital(method)+".")
 	}
@@ -316,7 +315,7 @@ func (w *writer) secondary() {
 		w.gap("Secondary outcomes", w.noResults())
 		return
 	}
-	t := &Table{ID: "secondary-effects", Title: "Effects on the other outcomes", Groups: []Group{{"", 3}, {w.level.String() + " interval", 2}, {"", 3}},
+	t := &Table{ID: "secondary-effects", Title: "Effects on the other outcomes", Groups: []Group{{"", 3}, {w.level.String() + " confidence interval", 2}, {"", 3}},
 		Columns: []Column{{Title: "Outcome"}, {"Adjusted difference", true}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}, {"Pupils", true}, {"Schools", true}}}
 	done := map[string]bool{}
 	for i := range w.in.Results {
