@@ -1,0 +1,493 @@
+package conduct
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"evenhand/randomize"
+	"evenhand/trial"
+	"evenhand/trial/store"
+)
+
+// AlreadyDrawnError says that the trial's one draw was made.
+type AlreadyDrawnError struct {
+	At         time.Time
+	Actor      string
+	Roster     int
+	Commitment string // digest of the commitment it was made from
+	Digest     string // of the allocation
+}
+
+func (e *AlreadyDrawnError) Error() string {
+	return fmt.Sprintf("this trial's draw was made on %s by %s, from roster version %d and commitment %.12s…; its allocation has digest %.12s…: nothing was changed", e.At.UTC().Format("2006-01-02 at 15:04:05 UTC"), e.Actor, e.Roster, e.Commitment, e.Digest)
+}
+
+// ErrRosterChanged says that the locked roster no longer is what the records
+// say.
+var ErrRosterChanged = errors.New("something changed since the roster was locked")
+
+// chance reads 32 bytes of this computer's randomness.
+func (t *Trial) chance() (randomize.Chance, error) {
+	var b [32]byte
+	if _, err := io.ReadFull(t.Who.Entropy, b[:]); err != nil {
+		return "", fmt.Errorf("read this computer's random source: %w", err)
+	}
+	return randomize.ParseChance(hex.EncodeToString(b[:]))
+}
+
+// Rehearsal is what many rehearsals showed: sizes and shares, never an arm by
+// school.
+type Rehearsal struct {
+	Times int            `json:"times"`
+	Arms  []RehearsalArm `json:"arms"`
+}
+
+// RehearsalArm is one arm over all rehearsals.
+type RehearsalArm struct {
+	Arm         string  `json:"arm"`
+	Planned     float64 `json:"planned"`      // every school's chance, in [0,1]
+	Realised    float64 `json:"realised"`     // mean share over schools and rehearsals
+	LowestOf    float64 `json:"lowest"`       // of the schools' shares
+	HighestOf   float64 `json:"highest"`      // of the schools' shares
+	Expected    float64 `json:"expected"`     // half-width within which a school's share lies 999 times of 1,000, were chance fair
+	Smallest    int     `json:"smallest"`     // size of the arm over the rehearsals
+	Largest     int     `json:"largest"`      //
+	Communities []int   `json:"communities"`  // sizes that communities had, ascending, each once
+	WorstSpread int     `json:"worst_spread"` // greatest difference from the planned number in any stratum, rounded up
+}
+
+// Rehearse makes rehearsals of the locked roster, from chance of their own
+// domain: none of them can become the draw.
+func (t *Trial) Rehearse(ctx context.Context, times int, progress func(done, of int)) (r Rehearsal, err error) {
+	if times < 1 || times > 1_000_000 {
+		return r, fmt.Errorf("%d rehearsals: ask for 1 to 1,000,000", times)
+	}
+	err = t.write(ctx, trial.Rehearse, func(tx *store.Tx) error {
+		_, locked, err := t.lockedRoster(tx)
+		if err != nil {
+			return err
+		}
+		design, roster, err := parseLocked(locked)
+		if err != nil {
+			return err
+		}
+		chance, err := t.chance()
+		if err != nil {
+			return err
+		}
+		if r, err = rehearse(design, roster, chance, times, progress); err != nil {
+			return err
+		}
+		return t.log(tx, t.at(), "draw rehearse", fmt.Sprintf("roster version %d", locked.Version), nil, map[string]int{"times": times}, "")
+	})
+	return r, err
+}
+
+func parseLocked(l store.LockedRoster) (randomize.Design, randomize.Roster, error) {
+	design, err := randomize.ParseDesign([]byte(l.DesignText))
+	if err != nil {
+		return design, randomize.Roster{}, err
+	}
+	roster, err := randomize.ParseRoster([]byte(l.RosterText))
+	return design, roster, err
+}
+
+func rehearse(design randomize.Design, roster randomize.Roster, chance randomize.Chance, times int, progress func(done, of int)) (Rehearsal, error) {
+	r := Rehearsal{Times: times}
+	planned, err := design.Planned(roster)
+	if err != nil {
+		return r, err
+	}
+	total := 0
+	for _, a := range design.Arms {
+		total += a.Weight
+	}
+	at := map[string]int{}
+	for i, a := range design.Arms {
+		at[a.Name] = i
+		p := float64(a.Weight) / float64(total)
+		r.Arms = append(r.Arms, RehearsalArm{Arm: a.Name, Planned: p, Smallest: len(roster.Units), Expected: 3.2905267314919255 * math.Sqrt(p*(1-p)/float64(times))})
+	}
+	stratumOf := map[string]int{}
+	for i, s := range planned.Strata {
+		stratumOf[s.Name] = i
+	}
+	got := make([][]int, len(roster.Units))
+	for i := range got {
+		got[i] = make([]int, len(design.Arms))
+	}
+	communitySizes := make([]map[int]bool, len(design.Arms))
+	for i := range communitySizes {
+		communitySizes[i] = map[int]bool{}
+	}
+	for n := range times {
+		a, err := randomize.Rehearse(design, roster, chance, n)
+		if err != nil {
+			return r, err
+		}
+		size := make([]int, len(design.Arms))
+		inStratum := make([][]int, len(planned.Strata))
+		communities := map[[2]int]int{}
+		for i, line := range a.Assignments {
+			arm := at[line.Arm]
+			got[i][arm]++
+			size[arm]++
+			s := stratumOf[roster.Units[i].Stratum]
+			if inStratum[s] == nil {
+				inStratum[s] = make([]int, len(design.Arms))
+			}
+			inStratum[s][arm]++
+			if line.Community > 0 {
+				communities[[2]int{arm, line.Community}]++
+			}
+		}
+		for arm, k := range size {
+			r.Arms[arm].Smallest, r.Arms[arm].Largest = min(r.Arms[arm].Smallest, k), max(r.Arms[arm].Largest, k)
+		}
+		for key, k := range communities {
+			communitySizes[key[0]][k] = true
+		}
+		for _, counts := range inStratum {
+			in := 0
+			for _, k := range counts {
+				in += k
+			}
+			for arm, k := range counts {
+				off := k*total - in*design.Arms[arm].Weight
+				if off < 0 {
+					off = -off
+				}
+				r.Arms[arm].WorstSpread = max(r.Arms[arm].WorstSpread, (off+total-1)/total)
+			}
+		}
+		if progress != nil {
+			progress(n+1, times)
+		}
+	}
+	for arm := range r.Arms {
+		low, high, sum := 1.0, 0.0, 0
+		for i := range got {
+			share := float64(got[i][arm]) / float64(times)
+			low, high, sum = min(low, share), max(high, share), sum+got[i][arm]
+		}
+		a := &r.Arms[arm]
+		a.LowestOf, a.HighestOf, a.Realised = low, high, float64(sum)/float64(times)/float64(len(got))
+		for k := range communitySizes[arm] {
+			a.Communities = append(a.Communities, k)
+		}
+		slices.Sort(a.Communities)
+	}
+	return r, nil
+}
+
+// commitmentText is what is lodged before the draw: short enough to read over
+// the telephone.
+func commitmentText(t *Trial, l store.LockedRoster, units, pupils int, source string, at time.Time) string {
+	return fmt.Sprintf(`evenhand-commitment 1
+trial %s
+protocol version %d %s
+design %s
+roster version %d %s
+schools %d
+pupils %d %s
+rule 1
+chance %s
+program %s
+made %s
+by %s
+`, t.ID(), t.Version, trial.DigestOf(t.Text), randomize.Digest([]byte(l.DesignText)), l.Version, randomize.Digest([]byte(l.RosterText)), units, pupils, trial.DigestOf(l.PupilsText), source, t.Who.Program, at.UTC().Format(time.RFC3339), t.Who.Actor)
+}
+
+// CommitDraw says what will be drawn, and from which chance. It refuses if
+// anything that the locked roster was made from has changed since.
+func (t *Trial) CommitDraw(ctx context.Context) (c store.Commitment, err error) {
+	err = t.write(ctx, trial.CommitDraw, func(tx *store.Tx) error {
+		roster, locked, err := t.lockedRoster(tx)
+		if err != nil {
+			return err
+		}
+		now, err := t.candidate(tx)
+		if err != nil {
+			return err
+		}
+		var changed []string
+		for _, check := range now.checks {
+			if !check.OK {
+				changed = append(changed, check.Name+": "+strings.Join(check.Names, ", "))
+			}
+		}
+		if len(changed) == 0 {
+			for _, part := range []struct{ name, was, is string }{
+				{"design", locked.DesignText, string(now.design.Text())},
+				{"roster", locked.RosterText, string(now.roster.Text())},
+				{"list of pupils", locked.PupilsText, now.pupilsText},
+			} {
+				if part.was != part.is {
+					changed = append(changed, "the "+part.name+" is no longer what was locked")
+				}
+			}
+		}
+		if len(changed) > 0 {
+			return fmt.Errorf("%w: %s", ErrRosterChanged, strings.Join(changed, "; "))
+		}
+		source := t.Protocol.Draw.Chance
+		if source != "local" {
+			return fmt.Errorf("chance %q: this program draws from local chance only; say `chance: local` in the protocol and record it with `evenhand protocol amend`", source)
+		}
+		at := t.at()
+		c = store.Commitment{Roster: locked.Version, Source: source, At: at, Actor: t.Who.Actor}
+		c.Text = commitmentText(t, locked, len(roster.Schools), len(roster.Pupils), source, at)
+		if err := tx.SaveCommitment(c); err != nil {
+			return fmt.Errorf("commit the draw: %w", err)
+		}
+		return t.log(tx, at, "draw commit", fmt.Sprintf("roster version %d", locked.Version), nil, struct {
+			Commitment string `json:"commitment"`
+			Design     string `json:"design"`
+			Roster     string `json:"roster"`
+			Source     string `json:"source"`
+		}{trial.DigestOf(c.Text), randomize.Digest([]byte(locked.DesignText)), randomize.Digest([]byte(locked.RosterText)), source}, "")
+	})
+	return c, err
+}
+
+// RunDraw makes the draw: once, whole or not at all. Everything of it, its
+// line in the ledger too, is one transaction; a second call is an
+// *AlreadyDrawnError and changes nothing. confirmedBy is the second person
+// where the protocol asks for two.
+func (t *Trial) RunDraw(ctx context.Context, confirmedBy string) (d store.Draw, err error) {
+	if err := t.confirmed(confirmedBy); err != nil {
+		return d, err
+	}
+	err = t.inDrawTransaction(ctx, func(tx *store.Tx) error {
+		there, err := tx.Draw()
+		if err != nil {
+			return err
+		}
+		commitment, err := tx.Commitment()
+		if err != nil {
+			return err
+		}
+		if there != nil {
+			return &AlreadyDrawnError{there.At, there.Actor, there.Roster, trial.DigestOf(commitment.Text), there.Digest}
+		}
+		facts, err := tx.Facts()
+		if err != nil {
+			return err
+		}
+		if err := facts.Allow(trial.RunDraw); err != nil {
+			return err
+		}
+		locked, err := committedRoster(tx, commitment)
+		if err != nil {
+			return err
+		}
+		design, roster, err := parseLocked(locked)
+		if err != nil {
+			return err
+		}
+		chance, err := t.chance()
+		if err != nil {
+			return err
+		}
+		allocation, err := randomize.Draw(design, roster, chance)
+		if err != nil {
+			return err
+		}
+		d = store.Draw{Roster: locked.Version, Chance: string(chance), AllocationText: string(allocation.Text()), Digest: allocation.Digest(), At: t.at(), Actor: t.Who.Actor, ConfirmedBy: confirmedBy}
+		return nil
+	}, func(tx *store.Tx) error {
+		return t.saveDraw(tx, d)
+	}, func(tx *store.Tx) error {
+		commitment, err := tx.Commitment()
+		if err != nil {
+			return err
+		}
+		return t.log(tx, d.At, "draw run", "the draw", nil, struct {
+			Commitment  string `json:"commitment"`
+			Roster      int    `json:"roster"`
+			Chance      string `json:"chance"`
+			Allocation  string `json:"allocation"`
+			ConfirmedBy string `json:"confirmed_by,omitempty"`
+		}{trial.DigestOf(commitment.Text), d.Roster, d.Chance, d.Digest, confirmedBy}, "")
+	})
+	return d, err
+}
+
+// confirmed checks the people that the protocol asks for.
+func (t *Trial) confirmed(by string) error {
+	switch {
+	case t.Protocol.Draw.Confirm >= 2 && strings.TrimSpace(by) == "":
+		return errors.New("the protocol asks for two people at the draw: name the second with --confirmed-by")
+	case by != "" && strings.EqualFold(strings.TrimSpace(by), strings.TrimSpace(t.Who.Actor)):
+		return fmt.Errorf("%s cannot confirm %s's own draw: name another person with --confirmed-by", by, t.Who.Actor)
+	}
+	return nil
+}
+
+// saveDraw writes the draw with its lines.
+func (t *Trial) saveDraw(tx *store.Tx, d store.Draw) error {
+	allocation, err := randomize.ParseAllocation([]byte(d.AllocationText))
+	if err != nil {
+		return err
+	}
+	lines := make([]store.Assignment, len(allocation.Assignments))
+	for i, a := range allocation.Assignments {
+		lines[i] = store.Assignment{School: a.Unit, Arm: a.Arm, Community: a.Community}
+	}
+	return tx.SaveDraw(d, lines)
+}
+
+// committedRoster gives the roster that a commitment names, and holds its
+// texts to the digests that were lodged.
+func committedRoster(tx *store.Tx, c *store.Commitment) (store.LockedRoster, error) {
+	rosters, err := tx.Rosters()
+	if err != nil {
+		return store.LockedRoster{}, err
+	}
+	for _, l := range rosters {
+		if l.Version != c.Roster {
+			continue
+		}
+		for _, part := range []struct{ line, text string }{
+			{"design ", l.DesignText},
+			{fmt.Sprintf("roster version %d ", l.Version), l.RosterText},
+		} {
+			if !strings.Contains(c.Text, "\n"+part.line+randomize.Digest([]byte(part.text))+"\n") {
+				return l, fmt.Errorf("%w: its %sis not what was committed", ErrRosterChanged, part.line)
+			}
+		}
+		return l, nil
+	}
+	return store.LockedRoster{}, fmt.Errorf("roster version %d, which was committed, is not in the store", c.Roster)
+}
+
+// ErrDisagrees is wrapped when a check of the records fails.
+var ErrDisagrees = errors.New("verification disagreed")
+
+// Verification is what VerifyDraw found.
+type Verification struct {
+	Schools int    `json:"schools"`
+	Digest  string `json:"digest"` // of the allocation
+}
+
+// VerifyDraw draws again from the stored texts and compares every byte, the
+// lines used for queries, and the ledger's digests.
+func (t *Trial) VerifyDraw(ctx context.Context) (v Verification, err error) {
+	err = t.read(ctx, func(tx *store.Tx) error {
+		d, err := tx.Draw()
+		if err != nil {
+			return err
+		}
+		if d == nil {
+			return errors.New("no draw was made yet: there is nothing to verify")
+		}
+		commitment, err := tx.Commitment()
+		if err != nil {
+			return err
+		}
+		locked, err := committedRoster(tx, commitment)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrDisagrees, err)
+		}
+		chance, err := randomize.ParseChance(d.Chance)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrDisagrees, err)
+		}
+		if err := randomize.Verify([]byte(locked.DesignText), []byte(locked.RosterText), chance, []byte(d.AllocationText)); err != nil {
+			return fmt.Errorf("%w: %w", ErrDisagrees, err)
+		}
+		allocation, err := randomize.ParseAllocation([]byte(d.AllocationText))
+		if err != nil {
+			return err
+		}
+		if allocation.Digest() != d.Digest {
+			return fmt.Errorf("%w: the draw was recorded with digest %s, its text has %s", ErrDisagrees, d.Digest, allocation.Digest())
+		}
+		lines, err := tx.Assignments()
+		if err != nil {
+			return err
+		}
+		if len(lines) != len(allocation.Assignments) {
+			return fmt.Errorf("%w: the allocation has %d lines, the table of assignments %d", ErrDisagrees, len(allocation.Assignments), len(lines))
+		}
+		for _, l := range lines {
+			a, ok := allocation.Of(l.School)
+			if !ok || a.Arm != l.Arm || a.Community != l.Community {
+				return fmt.Errorf("%w: school %s stands as %s, community %d in the table of assignments; the allocation says %s, community %d", ErrDisagrees, l.School, l.Arm, l.Community, a.Arm, a.Community)
+			}
+		}
+		v = Verification{len(lines), d.Digest}
+		return t.drawInLedger(tx, d)
+	})
+	return v, err
+}
+
+// drawInLedger says whether the ledger's one line of the draw has its digest.
+func (t *Trial) drawInLedger(tx *store.Tx, d *store.Draw) error {
+	ledger, err := tx.Ledger()
+	if err != nil {
+		return err
+	}
+	found := 0
+	for _, r := range ledger {
+		e, err := r.Entry()
+		if err != nil {
+			return err
+		}
+		if e.Action == "draw run" {
+			found++
+			if !strings.Contains(string(e.After), `"allocation":"`+d.Digest+`"`) || !strings.Contains(string(e.After), `"chance":"`+d.Chance+`"`) {
+				return fmt.Errorf("%w: entry %d of the ledger records another allocation or chance than the draw has", ErrDisagrees, e.Seq)
+			}
+		}
+	}
+	if found != 1 {
+		return fmt.Errorf("%w: the ledger has %d entries of a draw, and there is one draw", ErrDisagrees, found)
+	}
+	return nil
+}
+
+// DrawView is the draw as shown.
+type DrawView struct {
+	Draw       store.Draw
+	Commitment store.Commitment
+	Design     string // text
+	Roster     string // text
+	Lines      []store.Assignment
+}
+
+// ShowDraw gives the draw with its texts. Somebody who is to stay blind gets
+// a *BlindError.
+func (t *Trial) ShowDraw(ctx context.Context) (v DrawView, err error) {
+	err = t.read(ctx, func(tx *store.Tx) error {
+		if err := t.mayKnowArms(tx); err != nil {
+			return err
+		}
+		d, err := tx.Draw()
+		if err != nil {
+			return err
+		}
+		if d == nil {
+			return errors.New("no draw was made yet: `evenhand draw run` makes it")
+		}
+		commitment, err := tx.Commitment()
+		if err != nil {
+			return err
+		}
+		locked, err := committedRoster(tx, commitment)
+		if err != nil {
+			return err
+		}
+		lines, err := tx.Assignments()
+		v = DrawView{*d, *commitment, locked.DesignText, locked.RosterText, lines}
+		return err
+	})
+	return v, err
+}
