@@ -278,3 +278,41 @@ func (f *Fit) Data() *Data { return f.data }
 
 // Model is what was asked of the fit.
 func (f *Fit) Model() Model { return f.model }
+
+// Partial says whether some rows are in no group of a level, as where one arm
+// only has communities.
+func (f *Fit) Partial(level string) bool {
+	for i := range f.data.Levels {
+		if f.data.Levels[i].Name != level {
+			continue
+		}
+		for _, g := range f.data.Levels[i].Index {
+			if g < 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// SlopeWeight is the weight of a slope's variance or covariance in the total
+// variance averaged over the rows: the mean square of its column, or twice the
+// mean (of the product) of its columns for a covariance. It is 0 for a variance
+// that is not a slope's.
+func (f *Fit) SlopeWeight(v Variance) float64 {
+	for _, pa := range f.r.params {
+		if pa.level != v.Level || pa.term != v.Term || pa.i <= 0 || pa.arm != v.Arm {
+			continue
+		}
+		sum, n := 0.0, 0.0
+		for c := range f.r.cells {
+			ce := &f.r.cells[c]
+			n += f.r.cellN[c]
+			if ce.group[pa.of] >= 0 {
+				sum += f.r.cellN[c] * pa.effect(ce, ce, true)
+			}
+		}
+		return sum / n
+	}
+	return 0
+}

@@ -239,6 +239,9 @@ func (r *reduced) startAt(share float64) []float64 {
 // one is taken.
 func (r *reduced) solve(method Method) (*solution, error) {
 	ev := &evaluation{}
+	if err := r.identified(r.startAt(0.2), method, ev); err != nil {
+		return nil, err
+	}
 	if r.hasFullSlope() {
 		return r.solveFullSlope(method, ev)
 	}
@@ -252,9 +255,6 @@ func (r *reduced) solve(method Method) (*solution, error) {
 		case err != nil, err2 == nil && other.dev < best.dev-1e-9*math.Abs(best.dev):
 			best = other
 		}
-	}
-	if err := r.identified(best, method, ev); err != nil {
-		return nil, err
 	}
 	return best, nil
 }
@@ -442,19 +442,19 @@ func newtonStep(c *constraint, m, g []float64, on []int, np int) ([]float64, boo
 	return step, true
 }
 
-// identified refuses a solution at which the variances cannot be told from one
-// another, or one of them not from nothing.
-func (r *reduced) identified(sol *solution, method Method, ev *evaluation) error {
-	if !r.evaluate(sol.theta, method, true, ev) {
-		return &ConvergenceError{Iterations: sol.iterations, Gradient: sol.gradient}
+// identified refuses rows whose information at theta cannot tell the variances
+// from one another, or one of them from nothing.
+func (r *reduced) identified(theta []float64, method Method, ev *evaluation) error {
+	if !r.evaluate(theta, method, true, ev) {
+		return &ConvergenceError{}
 	}
 	np := len(r.params)
 	d := make([]float64, np)
 	for s, pa := range r.params {
 		v := ev.expected[s*np+s]
-		// Information of less than a row about a variance of the size of
-		// the residual's is none.
-		if !(v*sol.theta[0]*sol.theta[0] > 1e-8) {
+		// A variance that is known to no better than 10,000 times the
+		// residual variance is not known.
+		if !(v*theta[0]*theta[0] > 1e-8) {
 			return &NotIdentifiedError{Level: pa.level, Reason: "the covariates take up every difference between its groups; leave out the covariates that are constant within groups, or the level"}
 		}
 		d[s] = math.Sqrt(v)
@@ -465,22 +465,19 @@ func (r *reduced) identified(sol *solution, method Method, ev *evaluation) error
 			a[s*np+t] = ev.expected[s*np+t] / (d[s] * d[t])
 		}
 	}
-	// The pivot of each parameter after those before it.
-	l := append([]float64(nil), a...)
-	for s := 0; s < np; s++ {
-		if !cholesky(l[:], np) || l[s*np+s] < 1e-6 {
-			name := r.params[s].level
-			return &NotIdentifiedError{Level: name, Reason: "its variance cannot be told from those of the other levels in these rows; leave the level or the random slope out"}
-		}
-		break
+	if ok := cholesky(a, np); !ok {
+		// the last level is as good a name as any for a set that is tied
+		return &NotIdentifiedError{Level: r.params[np-1].level, Reason: notApart}
 	}
 	for s := 0; s < np; s++ {
-		if l[s*np+s] < 1e-6 {
-			return &NotIdentifiedError{Level: r.params[s].level, Reason: "its variance cannot be told from those of the other levels in these rows; leave the level or the random slope out"}
+		if a[s*np+s] < 1e-6 { // the pivot of each parameter after those before it
+			return &NotIdentifiedError{Level: r.params[s].level, Reason: notApart}
 		}
 	}
 	return nil
 }
+
+const notApart = "it cannot be told from the variances of the other levels in these rows; leave the level or the random slope out"
 
 // take turns a solution into results in the data's own units.
 func (f *Fit) take(sol *solution) {

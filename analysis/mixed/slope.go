@@ -12,9 +12,6 @@ func (r *reduced) solveFullSlope(method Method, ev *evaluation) (*solution, erro
 	for _, share := range []float64{0.2, 0.6} {
 		sol, err := r.climb(c, r.startAt(share), method, ev)
 		if err == nil && !sol.onBoundary() {
-			if err := r.identified(sol, method, ev); err != nil {
-				return nil, err
-			}
 			return sol, nil
 		}
 		if first == nil {
