@@ -104,8 +104,15 @@ func (d *decoder) known(at path, word, what string, known []string) bool {
 	if near := Nearest(word, known); near != "" {
 		hint = fmt.Sprintf("did you mean %q? ", near) + strings.ToUpper(hint[:1]) + hint[1:]
 	}
-	d.say(at, fmt.Sprintf("%q is not a %s of this protocol", clip(word), what), hint)
+	d.say(at, fmt.Sprintf("%q is not %s %s of this protocol", clip(word), article(what), what), hint)
 	return false
+}
+
+func article(word string) string {
+	if strings.ContainsRune("aeiou", rune(word[0])) {
+		return "an"
+	}
+	return "a"
 }
 
 // column checks a reference to a column of the schools.

@@ -45,7 +45,7 @@ const nameHint = "a name has letters of the English alphabet, digits and . _ - o
 // scalarText gives a node's text, or records that it has none.
 func (d *decoder) scalarText(n *yaml.Node, at path, want string) (string, bool) {
 	if n.Kind != yaml.ScalarNode {
-		d.faultAt(n, at, "here should be "+want+", not "+kindName(n), "")
+		d.faultAt(n, at, "here should be "+want+", not "+kindName(n), "write one value after the colon; a text with [ or { at its beginning needs quotation marks")
 		return "", false
 	}
 	return strings.TrimSpace(n.Value), true
