@@ -104,18 +104,18 @@ func (p *Protocol) rosterColumns() (columns []rosterColumn, conflicts []string) 
 		add(rosterColumn{randomize.ColumnSequence, s.Sequence, asWhole, false, "the order of arrival"})
 	}
 	if s.Set != "" {
-		add(rosterColumn{randomize.ColumnSet, s.Set, asCategory, false, "the matched sets"})
+		add(rosterColumn{randomize.ColumnSet, s.Set, asCategory, false, "matching"})
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Balance)) {
 		if s.Method == "minimisation" {
 			add(rosterColumn{name, name, asCategory, false, "minimisation"})
 		} else {
-			add(rosterColumn{name, name, asZScore, false, "the balance of the arms"})
+			add(rosterColumn{name, name, asZScore, false, "balancing the arms"})
 		}
 	}
 	for _, c := range p.Communities {
 		if c.Within != "" {
-			add(rosterColumn{c.Within, c.Within, asCategory, false, "communities within it"})
+			add(rosterColumn{c.Within, c.Within, asCategory, false, "forming communities"})
 		}
 		for _, name := range c.Apart {
 			add(rosterColumn{name, name, asCategory, true, "keeping schools apart"})
@@ -124,11 +124,11 @@ func (p *Protocol) rosterColumns() (columns []rosterColumn, conflicts []string) 
 			add(rosterColumn{name, name, asCategory, true, "keeping schools together"})
 		}
 		if c.needsPlace() {
-			add(rosterColumn{randomize.ColumnEasting, "easting", asWhole, false, "distances"})
-			add(rosterColumn{randomize.ColumnNorthing, "northing", asWhole, false, "distances"})
+			add(rosterColumn{randomize.ColumnEasting, "easting", asWhole, false, "measuring distances"})
+			add(rosterColumn{randomize.ColumnNorthing, "northing", asWhole, false, "measuring distances"})
 		}
 		for _, name := range slices.Sorted(maps.Keys(c.Balance)) {
-			add(rosterColumn{name, name, asZScore, false, "the balance of communities"})
+			add(rosterColumn{name, name, asZScore, false, "balancing communities"})
 		}
 	}
 	for _, c := range columns {

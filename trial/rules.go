@@ -135,7 +135,7 @@ func splitValues(s string) ([]string, error) {
 			value, s, _ = strings.Cut(s, " or ")
 			value = strings.TrimSpace(value)
 		}
-		if value == "" || value == "or" || strings.HasSuffix(value, " or") {
+		if value == "" || value == "or" || strings.HasPrefix(value, "or ") || strings.HasSuffix(value, " or") {
 			return nil, fmt.Errorf("a value is missing beside \"or\"")
 		}
 		values = append(values, value)

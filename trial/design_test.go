@@ -1,0 +1,195 @@
+package trial
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"evenhand/randomize"
+)
+
+// changed gives the template rlc with old → new edits, which must leave it
+// without faults.
+func changed(t testing.TB, edit ...string) *Protocol {
+	t.Helper()
+	text := template(t, "rlc")
+	for i := 0; i < len(edit); i += 2 {
+		if !strings.Contains(text, edit[i]) {
+			t.Fatalf("the template has no %q", edit[i])
+		}
+		text = strings.Replace(text, edit[i], edit[i+1], 1)
+	}
+	p, err := ParseProtocol("trial.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+const noMisfits = "  # misfits: pooled "
+
+func TestDesign(t *testing.T) {
+	const arms = "arm rlc 1\narm control 1\n"
+	for _, c := range []struct {
+		name string
+		p    *Protocol
+		want string // the design text after its first line
+	}{
+		{"rlc", rlc(t), "method stratified\n" + arms + "misfits pooled\ncommunity rlc 5 6 random\n"},
+		{"complete", changed(t, "method: stratified ", "method: complete ", "strata: [region, ks2_band]", "#", "[baseline, strata]", "[baseline]", "  misfits: pooled ", noMisfits),
+			"method complete\n" + arms + "community rlc 5 6 random\n"},
+		{"blocks", changed(t, "method: stratified ", "method: blocks\n  blocks: [4, 6]\n  sequence: pupils ", "  misfits: pooled ", noMisfits),
+			"method blocks\n" + arms + "blocks 4 6\ncommunity rlc 5 6 random\n"},
+		{"constrained", changed(t, "method: stratified ", "method: constrained\n  candidates: 5000\n  keep: 12.5 %\n  distinct at least: 50\n  balance: {pupils: 1, fsm: 2} "),
+			"method constrained\n" + arms + "misfits pooled\ncandidates 5000\nkeep_per_mille 125\ndistinct_at_least 50\nweight fsm 2\nweight pupils 1\ncommunity rlc 5 6 random\n"},
+		{"minimisation", changed(t, "method: stratified ", "method: minimisation\n  sequence: pupils\n  imbalance: range\n  best arm: 80 %\n  balance: {ks2_band: 2, region: 1} ", "  misfits: pooled ", noMisfits),
+			"method minimisation\n" + arms + "imbalance range\nbest_per_mille 800\nweight ks2_band 2\nweight region 1\ncommunity rlc 5 6 random\n"},
+		{"pairs", changed(t, "method: stratified ", "method: pairs\n  set: la "), "method pairs\n" + arms + "misfits pooled\ncommunity rlc 5 6 random\n"},
+		{"near", changed(t, "how: random ", "how: near\n    within: region\n    apart: [trust]\n    together: [federation]\n    travel km: 45 km\n    notional for control: yes "),
+			"method stratified\n" + arms + "misfits pooled\n" +
+				"community rlc 5 6 near within region\napart rlc trust\ntogether rlc federation\nfarthest rlc 45000\n" +
+				"community control 5 6 near within region\nnotional control\napart control trust\ntogether control federation\nfarthest control 45000\n"},
+		{"within", changed(t, "how: random ", "how: within\n    within: region "), "method stratified\n" + arms + "misfits pooled\ncommunity rlc 5 6 within region\n"},
+		{"mixed", changed(t, "how: random ", "how: mixed\n    balance: {fsm: 2, pupils: 1}\n    mix: 70 % "), "method stratified\n" + arms + "misfits pooled\ncommunity rlc 5 6 mixed\nbalance rlc fsm 2\nbalance rlc pupils 1\nmix rlc 700\n"},
+		{"mixed alone", changed(t, "how: random ", "how: mixed\n    balance: {fsm: 2}\n    mix: 100 % "), "method stratified\n" + arms + "misfits pooled\ncommunity rlc 5 6 mixed\nbalance rlc fsm 2\n"},
+	} {
+		d, err := c.p.Design()
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if diff := cmp.Diff("evenhand-design 1\n"+c.want, string(d.Text())); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+		// The roster that Units makes must have every column that the design names.
+		schools := someSchools(200, 1)
+		roster, err := c.p.Units(schools)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if err := randomize.Check(d, roster); err != nil && strings.Contains(err.Error(), "column") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// someSchools makes schools with every attribute that the tests' designs use.
+func someSchools(n int, seed uint64) []School {
+	r := rand.New(rand.NewPCG(seed, 0))
+	regions := []string{"North West", "London", "East of England"}
+	bands := []string{"lower", "middle", "upper"}
+	schools := make([]School, n)
+	for i := range schools {
+		schools[i] = School{ID: fmt.Sprint(100000 + i), Attributes: map[string]string{
+			"region": regions[r.IntN(3)], "ks2_band": bands[r.IntN(3)], "pupils": fmt.Sprint(40 + r.IntN(400)),
+			"fsm": fmt.Sprintf("%d.%d", r.IntN(60), r.IntN(10)), "easting": fmt.Sprint(400000 + r.IntN(20000)), "northing": fmt.Sprint(300000 + r.IntN(20000)),
+			"la": fmt.Sprint("LA ", i/2), "trust": fmt.Sprint("Trust ", i),
+		}}
+	}
+	return schools
+}
+
+// TestUnitsHasEverySchoolOnce holds for any schools in any order.
+func TestUnitsHasEverySchoolOnce(t *testing.T) {
+	p := changed(t, "how: random ", "how: near\n    within: region\n    apart: [trust]\n    balance: {fsm: 1}\n    mix: 10 % ")
+	rapid.Check(t, func(t *rapid.T) {
+		schools := someSchools(rapid.IntRange(2, 60).Draw(t, "n"), rapid.Uint64().Draw(t, "seed"))
+		for i := range schools {
+			if rapid.IntRange(0, 3).Draw(t, "trust") == 0 {
+				delete(schools[i].Attributes, "trust")
+			} else {
+				schools[i].Attributes["trust"] = fmt.Sprint("Trust ", rapid.IntRange(0, 4).Draw(t, "which"))
+			}
+		}
+		roster, err := p.Units(schools)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"region", "trust", "easting", "northing", "fsm"}, roster.Columns); diff != "" {
+			t.Fatalf("columns (-want +got):\n%s", diff)
+		}
+		if len(roster.Units) != len(schools) {
+			t.Fatalf("%d units of %d schools", len(roster.Units), len(schools))
+		}
+		for _, s := range schools {
+			i := slices.IndexFunc(roster.Units, func(u randomize.Unit) bool { return u.ID == s.ID })
+			if i < 0 {
+				t.Fatalf("school %s is no unit", s.ID)
+			}
+			u := roster.Units[i]
+			if want := s.Attributes["region"] + " / " + s.Attributes["ks2_band"]; u.Stratum != want {
+				t.Errorf("stratum %q, want %q", u.Stratum, want)
+			}
+			if (u.Balance[1] == 0) != (s.Attributes["trust"] == "") || fmt.Sprint(u.Balance[2]) != s.Attributes["easting"] {
+				t.Errorf("school %s with %v became %v", s.ID, s.Attributes, u.Balance)
+			}
+			for _, other := range schools {
+				j := slices.IndexFunc(roster.Units, func(u randomize.Unit) bool { return u.ID == other.ID })
+				for c, name := range []string{"region", "trust"} {
+					if (u.Balance[c] == roster.Units[j].Balance[c]) != (s.Attributes[name] == other.Attributes[name]) {
+						t.Errorf("%s of schools %s and %s: numbers and values do not agree", name, s.ID, other.ID)
+					}
+				}
+			}
+		}
+		shuffled := rapid.Permutation(schools).Draw(t, "order")
+		again, err := p.Units(shuffled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(again.Text()) != string(roster.Text()) {
+			t.Error("the roster depends on the order of the schools")
+		}
+	})
+}
+
+func TestUnitsFaults(t *testing.T) {
+	near := changed(t, "how: random ", "how: near ")
+	balanced := changed(t, "method: stratified ", "method: constrained\n  candidates: 5\n  keep: 50 %\n  balance: {fsm: 2} ")
+	set := func(school int, column, value string) func([]School) {
+		return func(s []School) { s[school].Attributes[column] = value }
+	}
+	for _, c := range []struct {
+		name   string
+		p      *Protocol
+		change func([]School)
+		want   string
+	}{
+		{"no stratum", rlc(t), set(3, "region", ""), "school 100003, region: it has no value, and every school needs its stratum"},
+		{"ambiguous stratum", rlc(t), func(s []School) {
+			s[0].Attributes["region"], s[0].Attributes["ks2_band"] = "A / B", "C"
+			s[1].Attributes["region"], s[1].Attributes["ks2_band"] = "A", "B / C"
+		}, "its stratum would read \"A / B / C\", as does that of school 100000"},
+		{"no place", near, set(1, "easting", ""), "school 100001, easting: it has no value, and measuring distances needs one"},
+		{"place is no whole number", near, set(1, "easting", "12.5"), "not a whole number"},
+		{"place is far", near, set(1, "easting", "10000000000"), "too large"},
+		{"balance is a word", balanced, set(1, "fsm", "NP"), `"NP" is not a number`},
+		{"nothing to balance", balanced, func(s []School) {
+			for i := range s {
+				s[i].Attributes["fsm"] = "5"
+			}
+		}, "nothing to balance"},
+		{"same school twice", rlc(t), func(s []School) { s[1].ID = s[0].ID }, "unit 100000 is there twice"},
+		{"an ID that is no name", rlc(t), func(s []School) { s[1].ID = "a b" }, `unit "a b"`},
+	} {
+		schools := someSchools(12, 7)
+		c.change(schools)
+		_, err := c.p.Units(schools)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+	schools := someSchools(12, 7)
+	schools[1].Attributes["region"], schools[5].Attributes["ks2_band"] = "", ""
+	var e *UnitsError
+	if _, err := rlc(t).Units(schools); !errors.As(err, &e) || len(e.Faults) != 2 {
+		t.Errorf("want two faults at once, got %v", err)
+	}
+}
