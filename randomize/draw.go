@@ -39,10 +39,7 @@ func drawIn(domain string, number int, d Design, r Roster, c Chance) (*Allocatio
 func drawFrom(s seed, d Design, r Roster) (*Allocation, error) {
 	reduced, back := clusters(d, r)
 	p := newPlan(d, reduced)
-	arms, err := p.arms(newKeyed(s))
-	if err != nil {
-		return nil, err
-	}
+	arms := p.arms(newKeyed(s))
 	places, formErr := formCommunities(newKeyed(s), d, reduced, arms)
 	a := &Allocation{Assignments: make([]Assignment, len(r.Units))}
 	for i, u := range r.Units {
@@ -133,8 +130,17 @@ func (d Design) misfitRule() Misfits {
 	return d.Misfits
 }
 
-// arms draws every unit's arm.
-func (p *plan) arms(src source) ([]int, error) {
+// arms draws every unit's arm from a seed.
+func (p *plan) arms(k *keyed) []int {
+	if p.design.Method == Constrained {
+		return p.candidates(k.s).draw(k)
+	}
+	return p.draw(k)
+}
+
+// draw draws every unit's arm from src by any method but constrained, whose
+// candidates depend on the seed itself.
+func (p *plan) draw(src source) []int {
 	arms := make([]int, len(p.roster.Units))
 	switch p.design.Method {
 	case Complete, Stratified, Pairs:
@@ -147,17 +153,8 @@ func (p *plan) arms(src source) ([]int, error) {
 		p.efron(src, arms)
 	case Minimisation:
 		p.minimise(src, arms)
-	case Constrained:
-		k, ok := src.(*keyed)
-		if !ok {
-			return nil, errors.New("enumerate constrained draw: the candidates depend on the chance")
-		}
-		set := p.candidates(k.s)
-		return set.draw(k), nil
-	default:
-		return nil, fmt.Errorf("draw by method %q: unknown", p.design.Method)
 	}
-	return arms, nil
+	return arms
 }
 
 // blocks is section 4 of RULE.md.
@@ -172,8 +169,8 @@ func (p *plan) blocks(src source, arms []int) {
 		queue := p.queue[i]
 		for b := 0; len(queue) > 0; b++ {
 			d := decks[sizes.uniform(len(decks))]
-			order = src.order(order, "block/"+s.name+"/"+itoa(b), d.names)
-			n := min(len(queue), len(order))
+			n := min(len(queue), len(d.arm))
+			order = src.first(order, "block/"+s.name+"/"+itoa(b), d, n)
 			for j, unit := range queue[:n] {
 				arms[unit] = d.arm[order[j]]
 			}
@@ -185,7 +182,7 @@ func (p *plan) blocks(src source, arms []int) {
 // simple is section 8 of RULE.md: a weighted coin for each unit.
 func (p *plan) simple(src source, arms []int) {
 	for i, u := range p.roster.Units {
-		arms[i] = p.deck.arm[src.stream("simple/"+u.ID).uniform(p.deck.total)]
+		arms[i] = src.stream("simple/" + u.ID).pick(p.deck.weights...)
 	}
 }
 
@@ -199,16 +196,11 @@ func (p *plan) efron(src source, arms []int) {
 			arm := 0
 			switch {
 			case lead == 0:
-				arm = coin.uniform(2)
+				arm = coin.pick(1, 1)
+			case lead < 0: // the first arm is behind
+				arm = coin.pick(p.design.BestPerMille, 1000-p.design.BestPerMille)
 			default:
-				behind := 0
-				if lead > 0 {
-					behind = 1
-				}
-				arm = behind
-				if coin.uniform(1000) >= p.design.BestPerMille {
-					arm = 1 - behind
-				}
+				arm = 1 - coin.pick(p.design.BestPerMille, 1000-p.design.BestPerMille)
 			}
 			arms[unit] = arm
 			lead += 1 - 2*arm

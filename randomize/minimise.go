@@ -168,42 +168,43 @@ func imbalances(measure Imbalance, counts [][]int64, weights []int64, ratio []in
 	return g
 }
 
-// assign draws the arm given the preferred ones. First one preferred arm h is
-// drawn in proportion to weight; then h gets the unit unless a number falls
-// below its share of error, (W − w_h)(1000 − best) of 1000·(W − least); then
-// the others share in proportion to weight. With equal weights this is Pocock
+// assign draws the arm given the preferred ones. First, of several preferred
+// arms, one (h) is drawn in proportion to weight. Then the unit goes elsewhere
+// with chance (W − w_h)(1000 − best) in 1000·(W − least), the other arms sharing
+// in proportion to weight, and to h otherwise. With equal weights this is Pocock
 // and Simon's rule with probability best for h; with unequal ones it keeps the
 // ratio (Han, Enas and McEntegart), and a tie of all arms gives exactly w/W.
 func (m *minimiser) assign(from numbers, preferred []int) int {
-	weights, total := m.plan.deck.weights, m.plan.deck.total
-	sum := 0
-	for _, k := range preferred {
-		sum += weights[k]
-	}
-	h := preferred[0]
-	if len(preferred) > 1 {
-		h = pickWeighted(from.uniform(sum), preferred, weights)
-	}
-	err := (total - weights[h]) * (1000 - m.plan.design.BestPerMille)
-	if from.uniform(1000*(total-m.least)) >= err {
+	h := m.pickArm(from, preferred)
+	elsewhere, all := m.error(h)
+	if from.pick(elsewhere, all-elsewhere) == 1 {
 		return h
 	}
 	var others []int
-	for k := range weights {
+	for k := range m.plan.deck.weights {
 		if k != h {
 			others = append(others, k)
 		}
 	}
-	return pickWeighted(from.uniform(total-weights[h]), others, weights)
+	return m.pickArm(from, others)
 }
 
-// pickWeighted is the arm in whose stretch of its weight v falls.
-func pickWeighted(v int, among, weights []int) int {
-	for _, k := range among {
-		if v < weights[k] {
-			return k
-		}
-		v -= weights[k]
+// error is the chance, elsewhere in all, that the unit does not get its
+// preferred arm h.
+func (m *minimiser) error(h int) (elsewhere, all int) {
+	total := m.plan.deck.total
+	return (total - m.plan.deck.weights[h]) * (1000 - m.plan.design.BestPerMille), 1000 * (total - m.least)
+}
+
+// pickArm draws one of the arms in proportion to weight; of one arm it needs no
+// number.
+func (m *minimiser) pickArm(from numbers, among []int) int {
+	if len(among) == 1 {
+		return among[0]
 	}
-	return among[len(among)-1]
+	weights := make([]int, len(among))
+	for i, k := range among {
+		weights[i] = m.plan.deck.weights[k]
+	}
+	return among[from.pick(weights...)]
 }

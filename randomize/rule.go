@@ -50,6 +50,9 @@ type source interface {
 	units(dst []int, purpose string, names []string, counts []int) []int
 	// order is order(purpose, names): places of names.
 	order(dst []int, purpose string, names []string) []int
+	// first is the first n of order(purpose, tokens of the deck), of which only
+	// the arms matter.
+	first(dst []int, purpose string, d deck, n int) []int
 	// stream is stream(purpose).
 	stream(purpose string) numbers
 }
@@ -58,6 +61,9 @@ type source interface {
 type numbers interface {
 	// uniform gives a whole number from 0 to n-1, each equally likely.
 	uniform(n int) int
+	// pick gives the place of the weight in whose stretch uniform(sum of the
+	// weights) falls.
+	pick(weights ...int) int
 }
 
 // shuffle puts the places 0 to n-1 in the order given by the numbers.
@@ -141,6 +147,10 @@ func (k *keyed) units(dst []int, purpose string, names []string, _ []int) []int 
 	return k.order(dst, purpose, names)
 }
 
+func (k *keyed) first(dst []int, purpose string, d deck, n int) []int {
+	return k.order(dst, purpose, d.names)[:n]
+}
+
 func (k *keyed) stream(purpose string) numbers {
 	s := &stream{head: slices.Clone(k.begin(purpose)), used: 5}
 	return s
@@ -188,4 +198,19 @@ func (s *stream) uniform(n int) int {
 			return int(v % m)
 		}
 	}
+}
+
+func (s *stream) pick(weights ...int) int {
+	sum := 0
+	for _, w := range weights {
+		sum += w
+	}
+	v := s.uniform(sum)
+	for i, w := range weights {
+		if v < w {
+			return i
+		}
+		v -= w
+	}
+	return len(weights) - 1 // not reached: v is below the sum
 }

@@ -112,7 +112,7 @@ func (g *dealer) deal(src source, arms []int) {
 		return
 	}
 	for _, i := range g.misfitStrata {
-		g.tokens = src.order(g.tokens, "misfit/"+g.strata[i].name, g.deck.names)
+		g.tokens = src.first(g.tokens, "misfit/"+g.strata[i].name, g.deck, len(g.left[i]))
 		for j, unit := range g.left[i] {
 			arms[unit] = g.deck.arm[g.tokens[j]]
 		}
