@@ -41,6 +41,8 @@ type Column struct {
 	Name   string
 	Values []float64 // one a row; nil stands for a 1 in every row
 	Arm    bool      // whether it is the dummy of an arm against the control arm
+	// ArmProduct says that it is a product with the dummy of an arm.
+	ArmProduct bool
 }
 
 // Level is a grouping of the rows that has a random intercept.

@@ -229,7 +229,7 @@ rows:
 				for i := range v {
 					v[i] = a.Values[i] * b.Values[i]
 				}
-				d.Columns = append(d.Columns, Column{Name: a.Name + " × " + b.Name, Values: v})
+				d.Columns = append(d.Columns, Column{Name: a.Name + " × " + b.Name, Values: v, ArmProduct: a.Arm || b.Arm})
 			}
 		}
 	}
