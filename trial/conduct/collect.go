@@ -1,0 +1,267 @@
+package conduct
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"evenhand/trial"
+	"evenhand/trial/store"
+)
+
+// File is a file that is taken in: its name, the digest of its bytes, and
+// what became of its rows (Rows = Stored + the sum of NotStored).
+type File struct {
+	Kind      string // "schools", "pupils" …
+	Name      string // base name
+	Digest    string
+	Rows      int
+	Stored    int
+	NotStored []trial.Count
+}
+
+// taken records a file with the digest of what was stored from it.
+func (t *Trial) taken(tx *store.Tx, f File, content any) error {
+	sum := f.Stored
+	for _, c := range f.NotStored {
+		sum += c.N
+	}
+	if sum != f.Rows {
+		return fmt.Errorf("%w: %s has %d rows, of which %d are accounted for", store.ErrConserve, f.Name, f.Rows, sum)
+	}
+	text, err := json.Marshal(content)
+	if err != nil {
+		return err
+	}
+	at := t.at()
+	if err := tx.AddImport(store.Import{Kind: f.Kind, File: f.Name, Digest: f.Digest, Rows: f.Rows, Stored: f.Stored, NotStored: f.NotStored, At: at, Actor: t.Who.Actor}); err != nil {
+		return fmt.Errorf("record the import of %s: %w", f.Name, err)
+	}
+	return t.log(tx, at, f.Kind+" import", "file "+f.Name, nil, struct {
+		File      string        `json:"file"`
+		Rows      int           `json:"rows"`
+		Stored    int           `json:"stored"`
+		NotStored []trial.Count `json:"not_stored,omitempty"`
+		Content   string        `json:"content"`
+	}{f.Digest, f.Rows, f.Stored, f.NotStored, trial.DigestOf(string(text))}, "")
+}
+
+// Known is what the importers need to know of the trial.
+type Known struct {
+	Facts   trial.Facts
+	Schools []trial.School
+	Staff   []trial.Staff
+	Pupils  []trial.Pupil
+	Leaders map[string]string // every leader's school, by person
+	Locked  map[string]bool   // pupils on the locked roster
+}
+
+// Known reads it.
+func (t *Trial) Known(ctx context.Context) (k Known, err error) {
+	err = t.read(ctx, func(tx *store.Tx) error {
+		if k.Facts, err = tx.Facts(); err != nil {
+			return err
+		}
+		if k.Schools, err = tx.Schools(); err != nil {
+			return err
+		}
+		if k.Staff, err = tx.Staff(); err != nil {
+			return err
+		}
+		if k.Pupils, err = tx.Pupils(); err != nil {
+			return err
+		}
+		if k.Facts.Locked {
+			roster, _, err := t.lockedRoster(tx)
+			if err != nil {
+				return err
+			}
+			k.Locked = map[string]bool{}
+			for _, p := range roster.Pupils {
+				k.Locked[p.ID] = true
+			}
+		}
+		k.Leaders, err = tx.Leaders()
+		return err
+	})
+	return k, err
+}
+
+// ImportSchools lists schools from a file.
+func (t *Trial) ImportSchools(ctx context.Context, f File, schools []trial.School) error {
+	for i := range schools {
+		schools[i].Stage = trial.Listed
+		if schools[i].Since == "" {
+			schools[i].Since = t.Today()
+		}
+	}
+	return t.write(ctx, trial.ChangeSchools, func(tx *store.Tx) error {
+		if err := tx.AddSchools(schools); err != nil {
+			return err
+		}
+		return t.taken(tx, f, schools)
+	})
+}
+
+// ImportStaff enters members of staff from a file.
+func (t *Trial) ImportStaff(ctx context.Context, f File, staff []trial.Staff) error {
+	return t.write(ctx, "", func(tx *store.Tx) error {
+		if err := tx.AddStaff(staff); err != nil {
+			return err
+		}
+		return t.taken(tx, f, staff)
+	})
+}
+
+// ImportResponses enters answers to a round of a survey from a file.
+func (t *Trial) ImportResponses(ctx context.Context, f File, responses []trial.Response) error {
+	return t.write(ctx, "", func(tx *store.Tx) error {
+		if err := tx.AddResponses(responses); err != nil {
+			return err
+		}
+		return t.taken(tx, f, responses)
+	})
+}
+
+// ImportPupils enters pupils with their baseline scores and, in the identity
+// table, their names and UPNs. After the roster was locked they are joiners:
+// kept and marked, never analysed as randomised.
+func (t *Trial) ImportPupils(ctx context.Context, f File, pupils []trial.Pupil, scores []trial.Score, identities []trial.Identity) (joiners bool, err error) {
+	err = t.write(ctx, trial.ListPupils, func(tx *store.Tx) error {
+		facts, err := tx.Facts()
+		if err != nil {
+			return err
+		}
+		joiners = facts.Locked
+		for i := range pupils {
+			pupils[i].Joiner = joiners
+		}
+		if err := tx.AddPupils(pupils); err != nil {
+			return err
+		}
+		if err := tx.AddScores(scores); err != nil {
+			return err
+		}
+		if err := tx.AddIdentities(identities); err != nil {
+			return err
+		}
+		return t.taken(tx, f, struct {
+			Pupils []trial.Pupil
+			Scores []trial.Score
+		}{pupils, scores})
+	})
+	return joiners, err
+}
+
+// ImportAttendance enters who was at which session.
+func (t *Trial) ImportAttendance(ctx context.Context, f File, attendance []trial.Attendance) error {
+	return t.write(ctx, trial.Deliver, func(tx *store.Tx) error {
+		if err := tx.AddAttendance(attendance); err != nil {
+			return err
+		}
+		return t.taken(tx, f, attendance)
+	})
+}
+
+// Withdraw records who left, from what and why, each with its own entry. The
+// file is nil where they were given by hand.
+func (t *Trial) Withdraw(ctx context.Context, f *File, withdrawals []trial.Withdrawal) error {
+	return t.write(ctx, trial.Withdraw, func(tx *store.Tx) error {
+		if err := tx.AddWithdrawals(withdrawals); err != nil {
+			return err
+		}
+		at := t.at()
+		for _, w := range withdrawals {
+			after := struct {
+				From trial.WithdrawalFrom `json:"from"`
+				On   trial.Date           `json:"on"`
+				Note string               `json:"note,omitempty"`
+			}{w.From, w.On, w.Note}
+			if err := t.log(tx, at, "withdrawal", w.Level+" "+w.Subject, nil, after, w.Reason); err != nil {
+				return err
+			}
+		}
+		if f == nil {
+			return nil
+		}
+		return t.taken(tx, *f, withdrawals)
+	})
+}
+
+// CheckWithdrawal says what is wrong with a withdrawal given by hand.
+func (t *Trial) CheckWithdrawal(k Known, w trial.Withdrawal) error {
+	switch {
+	case w.Level == "school":
+		if _, err := schoolIn(k.Schools, w.Subject); err != nil {
+			return err
+		}
+	case !slices.ContainsFunc(k.Pupils, func(p trial.Pupil) bool { return p.ID == w.Subject }):
+		return fmt.Errorf("pupil %q is %w", w.Subject, ErrUnknown)
+	}
+	if w.Reason == "" {
+		return fmt.Errorf("%s %s: a reason is needed", w.Level, w.Subject)
+	}
+	return nil
+}
+
+// RevisionError says that scores are there already.
+type RevisionError struct {
+	Measure string
+	N       int
+	First   string // a person whose score is there
+}
+
+func (e *RevisionError) Error() string {
+	return fmt.Sprintf("%d scores of %s are stored already (the first is %s's); nothing was stored", e.N, e.Measure, e.First)
+}
+
+// ImportScores enters scores from an outcome file. Scores that are there
+// already are a *RevisionError, unless why is given: then they are corrected,
+// the old ones staying in the record.
+func (t *Trial) ImportScores(ctx context.Context, f File, scores []trial.Score, why string) error {
+	return t.write(ctx, trial.StoreOutcomes, func(tx *store.Tx) error {
+		there, err := tx.Scores()
+		if err != nil {
+			return err
+		}
+		have := map[[2]string]bool{}
+		for _, s := range there {
+			have[[2]string{s.Measure, s.Person}] = true
+		}
+		again := map[string]*RevisionError{}
+		for _, s := range scores {
+			if have[[2]string{s.Measure, s.Person}] {
+				if again[s.Measure] == nil {
+					again[s.Measure] = &RevisionError{Measure: s.Measure, First: s.Person}
+				}
+				again[s.Measure].N++
+			}
+		}
+		if why == "" {
+			for _, m := range sortedKeys(again) {
+				return again[m]
+			}
+		}
+		if err := tx.AddScores(scores); err != nil {
+			return err
+		}
+		if len(again) > 0 {
+			for _, m := range sortedKeys(again) {
+				if err := t.log(tx, t.at(), "score correct", "outcome "+m, nil, map[string]int{"scores": again[m].N}, why); err != nil {
+					return err
+				}
+			}
+		}
+		return t.taken(tx, f, scores)
+	})
+}
+
+// Imports lists the files taken in.
+func (t *Trial) Imports(ctx context.Context) (all []store.Import, err error) {
+	err = t.read(ctx, func(tx *store.Tx) error {
+		all, err = tx.Imports()
+		return err
+	})
+	return all, err
+}
