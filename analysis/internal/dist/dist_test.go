@@ -61,3 +61,22 @@ func TestQuantileInvertsTail(t *testing.T) {
 	}
 	golden.AtLeast(t, "inversions", n, 72)
 }
+
+func TestNoncentralT(t *testing.T) {
+	cases := golden.Statistics(t).At("s10_distributions", "noncentral_t_cdf")
+	for i := 0; i < cases.Len(); i++ {
+		c := cases.Index(i)
+		golden.Near(t, "noncentral t", NoncentralTCDF(c.At("t").Float(), c.At("df").Float(), c.At("ncp").Float()), c.At("cdf_integral").Float(), 1e-12)
+	}
+	golden.AtLeast(t, "noncentral t probabilities", cases.Len(), 72)
+	n := 0
+	for _, df := range []float64{2.001, 3, 9.3, 38, 186, 5000, 1e6} {
+		for _, tv := range []float64{-3, 0, 0.4, 2.5, 12, 45} {
+			for _, p := range []float64{.025, .5, .975} {
+				golden.Near(t, "noncentrality", NoncentralTCDF(tv, df, NoncentralityAt(tv, df, p)), p, 1e-11)
+				n++
+			}
+		}
+	}
+	golden.AtLeast(t, "noncentralities", n, 126)
+}
