@@ -71,6 +71,7 @@ func (d Design) checkColumns(f *faults, r Roster) {
 		if c.Column != "" && c.Column != columnStratum {
 			need(c.Column, who+": within "+c.Column)
 		}
+		d.checkSearchColumns(f, r, c, need)
 	}
 }
 
@@ -111,8 +112,7 @@ func (d Design) checkCommunities(f *faults, r Roster) {
 	for _, c := range d.Communities {
 		a := d.arm(c.Arm)
 		if !c.Plain() {
-			f.add(0, "communities of arm %s: forming them %s or under constraints is not part of rule 1", c.Arm, c.How)
-			continue
+			d.checkSearch(f, r, c, sizes[a])
 		}
 		if c.Column == "" {
 			if e := c.infeasible("", sizes[a]); e != nil {

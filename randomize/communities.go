@@ -176,18 +176,16 @@ func (c Community) sizes(n int) []int {
 func formCommunities(src *keyed, d Design, r Roster, arms []int) ([]int, error) {
 	places := make([]int, len(r.Units))
 	for _, c := range d.Communities {
-		a := d.arm(c.Arm)
-		var members []int
-		for i, arm := range arms {
-			if arm == a {
-				members = append(members, i)
-			}
-		}
+		members := membersOf(arms, d.arm(c.Arm))
 		if !c.fits(len(members)) {
 			return nil, &InfeasibleError{Arm: c.Arm, N: len(members), Min: c.Min, Max: c.Max, Number: c.number(),
 				Possible: [2]int{len(members), len(members)}, Bad: []int{len(members)}}
 		}
-		if err := c.formPlain(src, r, members, places); err != nil {
+		form := func() error { return c.formPlain(src, r, members, places) }
+		if !c.Plain() {
+			form = func() error { return c.formSearched(src, r, members, places) }
+		}
+		if err := form(); err != nil {
 			return nil, err
 		}
 	}
