@@ -190,3 +190,46 @@ func (p *Protocol) Stratum(s School) (stratum string, missing []string) {
 	}
 	return strings.Join(values, " / "), missing
 }
+
+// NewSchool makes a school of what somebody typed: its ID and columns are
+// checked, its bands and groups worked out. All faults come at once.
+func (p *Protocol) NewSchool(id, name string, attributes map[string]string) (School, error) {
+	var faults []string
+	switch {
+	case !IsName(id):
+		faults = append(faults, fmt.Sprintf("ID %q: letters, digits and . _ - only, at most 64", id))
+	case p.Schools.IDs == "urn" && !isURN(id):
+		faults = append(faults, fmt.Sprintf("ID %q is not a URN, which has six digits (a spreadsheet may have eaten one)", id))
+	}
+	if strings.TrimSpace(name) == "" {
+		faults = append(faults, "the school has no name")
+	}
+	known := p.AttributeNames()
+	own := map[string]string{}
+	for k, v := range attributes {
+		if !slices.Contains(known, k) {
+			fault := fmt.Sprintf("there is no column %q", k)
+			if near := Nearest(k, known); near != "" {
+				fault += fmt.Sprintf("; did you mean %q?", near)
+			}
+			faults = append(faults, fault)
+			continue
+		}
+		if v != "" {
+			own[k] = v
+		}
+	}
+	slices.Sort(faults)
+	if len(faults) > 0 {
+		return School{}, errors.New(strings.Join(faults, "; "))
+	}
+	if err := p.Derive(own); err != nil {
+		return School{}, err
+	}
+	return School{ID: id, Name: strings.TrimSpace(name), Attributes: own, Stage: Listed}, nil
+}
+
+// isURN says whether an ID is six digits, as schools in England have them.
+func isURN(id string) bool {
+	return len(id) == 6 && strings.Trim(id, "0123456789") == ""
+}
