@@ -131,3 +131,45 @@ func TestEveryModelDenominator(t *testing.T) {
 	}
 	golden.AtLeast(t, "denominators", n, 36)
 }
+
+// With random slopes the total variance is averaged over the rows.
+func TestTotalOfRandomSlopes(t *testing.T) {
+	f, err := mixed.New(data(t, "sim_mst.csv", "Treat", "0", "Pretest"), mixed.Model{Slope: mixed.FullSlope})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := byScale(t, f, "1", Options{})[analysis.ScaleTotalConditional]
+	w := golden.Mixed(t).At("models", "simmst.rs", "truth_40digit_arithmetic", "g_mlm", "denominator=simmst.rs (conditional)", "total_arm_weighted (w=N_T/N)")
+	golden.Close(t, "delta", e.Value, w.At("delta_AB").Float(), 1e-9)
+	golden.Close(t, "nu", e.HedgesDF, w.At("nu").Float(), 1e-9)
+}
+
+// Properties: swapping the arms turns the sign, y → a·y + b leaves effect
+// sizes alone, and the order of rows changes nothing.
+func TestInvariance(t *testing.T) {
+	base := byScale(t, fit(t, "sim_crt.csv", "Treat", "0", full...), "1", Options{Correct: true})
+	swapped := byScale(t, fit(t, "sim_crt.csv", "Treat", "1", full...), "0", Options{Correct: true})
+	d := data(t, "sim_crt.csv", "Treat", "0", full...)
+	moved := *d
+	moved.Y = nil
+	for _, y := range d.Y {
+		moved.Y = append(moved.Y, -3*y+1e4)
+	}
+	f, err := mixed.New(&moved, mixed.Model{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	affine := byScale(t, f, "1", Options{Correct: true})
+	n := 0
+	for s, e := range base {
+		golden.Close(t, "affine "+string(s), -affine[s].Value, e.Value, 1e-9)
+		golden.Close(t, "affine low "+string(s), -affine[s].Interval.High, e.Interval.Low, 1e-9)
+		if s == analysis.ScaleControlSD { // the control arm is another one
+			continue
+		}
+		golden.Close(t, "swapped "+string(s), -swapped[s].Value, e.Value, 1e-9)
+		golden.Close(t, "swapped se "+string(s), swapped[s].SE, e.SE, 1e-9)
+		n++
+	}
+	golden.AtLeast(t, "scales", n, 7)
+}

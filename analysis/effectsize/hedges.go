@@ -123,22 +123,36 @@ func fromFit(f *mixed.Fit, scale analysis.Scale, total bool, text string) Denomi
 		what = "total SD of "
 	}
 	den.Text = what + text
-	_, inv, _ := f.Information()
-	if inv != nil {
-		q := 0.0
-		for i := range w {
-			for j := range w {
-				q += w[i] * inv[i][j] * w[j]
-			}
-		}
-		if q > 0 {
-			den.DF = 2 * variance * variance / q
-		}
-	}
+	den.DF = den.Freedom(mixed.ExpectedInformation)
 	if f.Singular {
 		den.Warnings = f.Warnings
 	}
 	return den
+}
+
+// Freedom is the number of degrees of freedom of SD² by Satterthwaite's
+// approximation, 2(r'θ)²/(r'Cr), C the inverse information about the variances
+// (Pustejovsky, Hedges & Shadish 2014); 0 where the denominator is not a
+// model's or has none.
+func (d Denominator) Freedom(kind mixed.InformationKind) float64 {
+	if d.Fit == nil {
+		return 0
+	}
+	inv := d.Fit.InformationInverse(kind)
+	if inv == nil {
+		return 0
+	}
+	q := 0.0
+	for i := range d.Weights {
+		for j := range d.Weights {
+			q += d.Weights[i] * inv[i][j] * d.Weights[j]
+		}
+	}
+	if !(q > 0) {
+		return 0
+	}
+	v := d.SD * d.SD
+	return 2 * v * v / q
 }
 
 // rawSDs are the pooled SD of the raw scores of an arm and the control arm,

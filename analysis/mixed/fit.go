@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 
 	"evenhand/analysis"
 )
@@ -44,6 +45,8 @@ type Fit struct {
 	ev    evaluation
 	// inverse informations in the standardised variances; nil where singular
 	invObserved, invExpected, invREML []float64
+	krOnce                            sync.Once
+	kr                                []float64 // Kenward–Roger covariance, standardised; made when first asked for
 	back                              []float64 // coefficients = back·standardised ones (times the outcome's scale)
 }
 

@@ -188,6 +188,11 @@ func (f *Fit) satterthwaiteDF(l []float64, v float64, w []float64) float64 {
 // kenwardRogerCovariance is Φ + 2Φ{Σ W_rs (Q_rs − P_rΦP_s)}Φ in standardised
 // columns; P_r = −X'V⁻¹V_rV⁻¹X, Q_rs = X'V⁻¹V_rV⁻¹V_sV⁻¹X.
 func (f *Fit) kenwardRogerCovariance() []float64 {
+	f.krOnce.Do(func() { f.kr = f.makeKenwardRoger() })
+	return f.kr
+}
+
+func (f *Fit) makeKenwardRoger() []float64 {
 	p, q, np := f.r.p, f.r.q, len(f.r.params)
 	u := make([]float64, p*p)
 	top := func(m []float64) []float64 {
@@ -233,12 +238,35 @@ func (f *Fit) VcovKR() [][]float64 {
 	return rowsOf(f.covariance(f.kenwardRogerCovariance()), f.r.p)
 }
 
-// Information is the expected and the inverse expected and observed
-// information about Variances in the order that Fit.Variances has them, in the
-// units of the outcome; an inverse is nil where it does not exist.
-func (f *Fit) Information() (expected, inverse, inverseObserved [][]float64) {
+// InformationKind is a way to measure what the data say about the variances.
+type InformationKind string
+
+// The kinds of information about the variances.
+const (
+	ExpectedInformation InformationKind = "expected"
+	ObservedInformation InformationKind = "observed"
+	AverageInformation  InformationKind = "average" // the mean of the two (Gilmour, Thompson & Cullis 1995)
+)
+
+// InformationInverse is the inverse information about Variances, in their
+// order and units: their approximate covariance matrix. It is nil where it
+// does not exist, as that of the observed information may not on the boundary.
+func (f *Fit) InformationInverse(kind InformationKind) [][]float64 {
 	np := len(f.r.params)
-	sy2 := f.r.scale[f.r.p] * f.r.scale[f.r.p]
+	m := f.invExpected
+	switch kind {
+	case ObservedInformation:
+		m = f.invObserved
+	case AverageInformation:
+		a := make([]float64, np*np)
+		for i := range a {
+			a[i] = (f.ev.expected[i] + f.ev.observed[i]) / 2
+		}
+		m = invert(a, np)
+	}
+	if m == nil {
+		return nil
+	}
 	var order []int
 	for pass := 0; pass < 2; pass++ {
 		for s, pa := range f.r.params {
@@ -247,20 +275,15 @@ func (f *Fit) Information() (expected, inverse, inverseObserved [][]float64) {
 			}
 		}
 	}
-	take := func(m []float64, unit float64) [][]float64 {
-		if m == nil {
-			return nil
+	sy2 := f.r.scale[f.r.p] * f.r.scale[f.r.p]
+	out := make([][]float64, np)
+	for i, s := range order {
+		out[i] = make([]float64, np)
+		for j, t := range order {
+			out[i][j] = m[s*np+t] * sy2 * sy2
 		}
-		out := make([][]float64, np)
-		for i, s := range order {
-			out[i] = make([]float64, np)
-			for j, t := range order {
-				out[i][j] = m[s*np+t] * unit
-			}
-		}
-		return out
 	}
-	return take(f.ev.expected, 1/(sy2*sy2)), take(f.invExpected, sy2*sy2), take(f.invObserved, sy2*sy2)
+	return out
 }
 
 // containment is the smallest number of degrees of freedom of the columns in
