@@ -1,0 +1,386 @@
+package audit
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+
+	"evenhand/randomize"
+	"evenhand/reports/audit/rows"
+	"evenhand/trial"
+)
+
+// Bundle is what goes into a bundle. Texts are the very bytes that were
+// recorded. What does not exist yet in the trial is empty.
+type Bundle struct {
+	Trial       string // the trial's ID
+	Title       string
+	Program     string // name and version of the program that writes the bundle
+	Protocols   []Protocol
+	Rosters     []Roster // all locked versions, oldest first
+	Commitment  string
+	Chance      string // 64 hex digits
+	Allocation  string
+	Rule        []File // how the draw is made, and programs that repeat it, e.g. RULE.md
+	Scripts     []File // programs that repeat the analysis
+	Ledger      []trial.Record
+	Receipts    []trial.Receipt
+	Data        []rows.Named // one for each outcome analysed, in the order of the results
+	Flow        *trial.Flow  // of the last analysis; nil before it
+	Results     string       // JSON of []sap.Results, as recorded
+	ReportHTML  []byte       // nil for none
+	Numbers     []byte       // the report's cells as CSV; nil for none
+	NotIncluded []string     // what was left out on purpose, a sentence each
+}
+
+// Protocol is a version of the protocol.
+type Protocol struct {
+	Version int
+	Text    string
+}
+
+// Roster is a locked version of the roster.
+type Roster struct {
+	Version                int
+	Design, Roster, Pupils string
+}
+
+// File is a file by name, without a folder.
+type File struct {
+	Name string
+	Data []byte
+}
+
+//go:embed FORMAT.md
+var format []byte
+
+// Names of files in a bundle.
+const (
+	readmeName     = "README.txt"
+	manifestName   = "MANIFEST.txt"
+	notCoveredName = "NOT-COVERED.txt"
+	formatName     = "FORMAT.md"
+	ledgerName     = "ledger.ndjson"
+	digestsName    = "ledger.digests.txt"
+	designName     = "design.txt"
+	rosterName     = "roster.txt"
+	pupilsName     = "pupils.txt"
+	commitmentName = "commitment.txt"
+	chanceName     = "chance.txt"
+	allocationName = "allocation.txt"
+	flowName       = "flow.json"
+	resultsName    = "results.json"
+	reportName     = "report.html"
+	numbersName    = "report-numbers.csv"
+)
+
+// allowed are the names that a bundle may hold.
+var allowed = regexp.MustCompile(`^(README\.txt|MANIFEST\.txt|NOT-COVERED\.txt|FORMAT\.md|ledger\.ndjson|ledger\.digests\.txt|design\.txt|roster\.txt|pupils\.txt|commitment\.txt|chance\.txt|allocation\.txt|flow\.json|results\.json|report\.html|report-numbers\.csv|protocol/[1-9][0-9]{0,4}\.yaml|rosters/[1-9][0-9]{0,4}\.(design|roster|pupils)\.txt|receipts/[0-9]{4}\.txt|(rule|scripts)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|data/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.csv)$`)
+
+// entry is a file of the bundle with its path.
+type entry struct {
+	name string
+	data []byte
+}
+
+// Write writes the bundle as a zip file. It refuses records that contradict
+// each other: a ledger whose chain is broken, a draw that the rule does not
+// give, a name that cannot be a file's. The same bundle gives the same bytes.
+func Write(w io.Writer, b Bundle) error {
+	if err := b.check(); err != nil {
+		return fmt.Errorf("write audit bundle of %q: %w", b.Trial, err)
+	}
+	entries, err := b.entries()
+	if err != nil {
+		return fmt.Errorf("write audit bundle of %q: %w", b.Trial, err)
+	}
+	if err := writeZip(w, entries); err != nil {
+		return fmt.Errorf("write audit bundle of %q: %w", b.Trial, err)
+	}
+	return nil
+}
+
+// check says what is wrong with the bundle, all at once.
+func (b Bundle) check() error {
+	var faults []error
+	if _, err := trial.CheckLedger(b.Ledger); err != nil {
+		faults = append(faults, err)
+	}
+	if len(b.Ledger) == 0 {
+		faults = append(faults, errors.New("the ledger is empty: every trial has at least the entry of its protocol"))
+	}
+	for i, p := range b.Protocols {
+		if p.Version != i+1 {
+			faults = append(faults, fmt.Errorf("version %d of the protocol stands where version %d should", p.Version, i+1))
+		}
+	}
+	for i, r := range b.Rosters {
+		if r.Version != i+1 {
+			faults = append(faults, fmt.Errorf("version %d of the roster stands where version %d should", r.Version, i+1))
+		}
+	}
+	if b.Allocation != "" {
+		r, err := b.drawn()
+		if err == nil {
+			err = randomize.Verify([]byte(r.Design), []byte(r.Roster), randomize.Chance(b.Chance), []byte(b.Allocation))
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("the draw: %w", err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// drawn gives the roster that the draw was made from: the one that the
+// ledger's entry of the draw names.
+func (b Bundle) drawn() (Roster, error) {
+	for _, rec := range b.Ledger {
+		e, err := rec.Entry()
+		if err != nil {
+			return Roster{}, err
+		}
+		if e.Action != actionDraw {
+			continue
+		}
+		var after drawNote
+		if err := json.Unmarshal(e.After, &after); err != nil {
+			return Roster{}, fmt.Errorf("read ledger entry %d: %w", e.Seq, err)
+		}
+		for _, r := range b.Rosters {
+			if r.Version == after.Roster {
+				return r, nil
+			}
+		}
+		return Roster{}, fmt.Errorf("ledger entry %d draws from version %d of the roster, which is not here", e.Seq, after.Roster)
+	}
+	return Roster{}, errors.New("the ledger has no entry of a draw")
+}
+
+// entries gives the files, MANIFEST.txt first, the others by name.
+func (b Bundle) entries() ([]entry, error) {
+	var all []entry
+	add := func(name string, data []byte) { all = append(all, entry{name, data}) }
+	text := func(name, s string) {
+		if s != "" {
+			add(name, []byte(s))
+		}
+	}
+	for _, p := range b.Protocols {
+		text(fmt.Sprintf("protocol/%d.yaml", p.Version), p.Text)
+	}
+	inForce := len(b.Rosters) - 1
+	if b.Allocation != "" {
+		r, err := b.drawn()
+		if err != nil {
+			return nil, err
+		}
+		inForce = slices.IndexFunc(b.Rosters, func(x Roster) bool { return x.Version == r.Version })
+	}
+	for i, r := range b.Rosters {
+		if i == inForce {
+			text(designName, r.Design)
+			text(rosterName, r.Roster)
+			text(pupilsName, r.Pupils)
+			continue
+		}
+		text(fmt.Sprintf("rosters/%d.design.txt", r.Version), r.Design)
+		text(fmt.Sprintf("rosters/%d.roster.txt", r.Version), r.Roster)
+		text(fmt.Sprintf("rosters/%d.pupils.txt", r.Version), r.Pupils)
+	}
+	text(commitmentName, b.Commitment)
+	if b.Chance != "" {
+		text(chanceName, b.Chance+"\n")
+	}
+	text(allocationName, b.Allocation)
+	for folder, files := range map[string][]File{"rule": b.Rule, "scripts": b.Scripts} {
+		for _, f := range files {
+			add(folder+"/"+f.Name, f.Data)
+		}
+	}
+	var lines, digests strings.Builder
+	for _, r := range b.Ledger {
+		lines.WriteString(r.Text + "\n")
+		fmt.Fprintf(&digests, "%d %s\n", r.Seq, r.Digest)
+	}
+	text(ledgerName, lines.String())
+	text(digestsName, digests.String())
+	receipts := slices.Clone(b.Receipts)
+	sort.SliceStable(receipts, func(i, j int) bool {
+		if receipts[i].Size != receipts[j].Size {
+			return receipts[i].Size < receipts[j].Size
+		}
+		return receipts[i].At.Before(receipts[j].At)
+	})
+	for i, r := range receipts {
+		text(fmt.Sprintf("receipts/%04d.txt", i+1), r.Text())
+	}
+	for _, d := range b.Data {
+		names := rows.Names(d.Outcome)
+		add(names[0], d.Files.People)
+		add(names[1], d.Files.Schools)
+		add(names[2], d.Files.Codebook)
+	}
+	if b.Flow != nil {
+		flow, err := json.MarshalIndent(b.Flow, "", "  ")
+		if err != nil {
+			return nil, err
+		}
+		add(flowName, append(flow, '\n'))
+	}
+	text(resultsName, b.Results)
+	if b.ReportHTML != nil {
+		add(reportName, b.ReportHTML)
+	}
+	if b.Numbers != nil {
+		add(numbersName, b.Numbers)
+	}
+	add(formatName, format)
+	add(readmeName, []byte(b.readme()))
+	add(notCoveredName, []byte(b.notCovered()))
+	for _, e := range all {
+		if !allowed.MatchString(e.name) {
+			return nil, fmt.Errorf("%q cannot be the name of a file in a bundle: use letters, digits, dots, hyphens and underscores", e.name)
+		}
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].name < all[j].name })
+	for i := 1; i < len(all); i++ {
+		if strings.EqualFold(all[i].name, all[i-1].name) {
+			return nil, fmt.Errorf("two files are named %q", all[i].name)
+		}
+	}
+	return append([]entry{{manifestName, manifest(all)}}, all...), nil
+}
+
+// manifest lists the SHA-256 of every file as sha256sum does.
+func manifest(all []entry) []byte {
+	var m strings.Builder
+	for _, e := range all {
+		fmt.Fprintf(&m, "%s  %s\n", digest(e.data), e.name)
+	}
+	return []byte(m.String())
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func (b Bundle) readme() string {
+	head := trial.ZeroDigest
+	if n := len(b.Ledger); n > 0 {
+		head = b.Ledger[n-1].Digest
+	}
+	return fmt.Sprintf(`AUDIT BUNDLE
+
+Trial    %s (%s)
+Ledger   %d entries, the last with digest
+         %s
+Program  %s
+
+This file holds what is needed to check the trial: what was planned, which
+schools were drawn into which arm and from which chance, who was lost and why,
+the data that were analysed under pseudonymous numbers, and every result. It
+holds no name of a pupil or a member of staff and no unique pupil number.
+
+
+CHECKING WITHOUT OUR SOFTWARE
+
+1. That no file was changed since the bundle was made. Unpack it, and in its
+   folder run (macOS: shasum -a 256 -c MANIFEST.txt)
+
+       sha256sum -c MANIFEST.txt
+
+2. That the ledger is whole. Every line of ledger.ndjson is one entry. Its
+   SHA-256 (without the line end) stands in ledger.digests.txt and, as "prev",
+   in the entry after it:
+
+       sed -n 1p ledger.ndjson | tr -d '\n' | sha256sum
+
+   If you hold a receipt from earlier, compare its "head" with the line of
+   ledger.digests.txt that has its number of entries. THIS is the check that
+   counts: a ledger can be written anew, but not so that it fits a receipt
+   that somebody else has kept.
+
+3. That the draw was made as committed. Find the entries "roster lock",
+   "draw commit" and "draw run" in the ledger: they come in this order and hold
+   the SHA-256 of design.txt, roster.txt, commitment.txt and allocation.txt.
+   The rule by which schools are drawn is in the folder rule. One school by
+   hand: the rule's section "Keys, orders, numbers" ends with the command.
+
+4. That the numbers follow from the data. The files in the folder data are what
+   was analysed, explained by their codebooks; results.json holds every result
+   with all its digits. Fit the model that the protocol names with your own
+   software and compare.
+
+
+CHECKING WITH IT
+
+       evenhand-verify BUNDLE.zip --receipt YOUR-COPY.txt --commit YOUR-COPY.txt
+
+It opens no network connection and no database, and says PASS, FAIL, NOTE or
+CANNOT for every check. FORMAT.md describes all files exactly.
+
+
+WHAT IS WHERE
+
+MANIFEST.txt         SHA-256 of every other file
+NOT-COVERED.txt      what nobody can learn from this bundle
+protocol/            every version of the protocol
+design.txt           what was declared for the draw      (if the roster is locked)
+roster.txt           the schools with their strata, by ID
+pupils.txt           the pupils listed at the lock, under pseudonymous numbers
+commitment.txt       what was lodged before the draw     (if committed)
+chance.txt           the random number it was made from  (if drawn)
+allocation.txt       each school's arm and community
+rule/                the drawing rule, and programs that repeat it
+ledger.ndjson        everything that was done, one entry a line
+ledger.digests.txt   the number and the SHA-256 of each line
+receipts/            dated copies of the ledger's size and last digest
+data/                the rows analysed, one set of files an outcome
+flow.json            how many schools and pupils there were at every step
+results.json         every result, unrounded
+report.html          the report; open it in any browser
+`, b.Title, b.Trial, len(b.Ledger), head, b.Program)
+}
+
+// cannot is what no bundle can show.
+var cannot = []string{
+	"that the schools and pupils listed exist and are who they are said to be",
+	"that what was entered in the ledger was true when it was entered",
+	"that tests were taken and marked by people who did not know the arms",
+	"that nobody made a draw elsewhere, disliked it, and began again before the first receipt that somebody else holds",
+	"that data were not changed before they were stored",
+}
+
+func (b Bundle) notCovered() string {
+	var s strings.Builder
+	s.WriteString("NOT COVERED\n\nNobody can learn from this bundle:\n\n")
+	for _, c := range cannot {
+		s.WriteString("- " + c + ".\n")
+	}
+	latest := 0
+	for _, r := range b.Receipts {
+		latest = max(latest, r.Size)
+	}
+	s.WriteString("\nEntries of the ledger after the last receipt that somebody else holds could have\nbeen written anew. ")
+	if latest == 0 {
+		s.WriteString("No receipt was ever made: that is true of all of them.\n")
+	} else {
+		fmt.Fprintf(&s, "By the record the last receipt was made at entry %d of %d;\nwhether its holder still has it, only the holder can say.\n", latest, len(b.Ledger))
+	}
+	if len(b.NotIncluded) > 0 {
+		s.WriteString("\nLeft out of this bundle on purpose:\n\n")
+		for _, n := range b.NotIncluded {
+			s.WriteString("- " + n + "\n")
+		}
+	}
+	return s.String()
+}

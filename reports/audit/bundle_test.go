@@ -1,0 +1,268 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"evenhand/analysis"
+	"evenhand/analysis/sap"
+	"evenhand/randomize"
+	"evenhand/reports/audit/rows"
+	"evenhand/trial"
+)
+
+// maker makes a whole trial for the tests, through the same packages as the
+// program's, but with a ledger of its own so that tests can write it anew.
+type maker struct {
+	t       testing.TB
+	entries []trial.Entry
+	clock   time.Time
+	b       Bundle
+}
+
+func (m *maker) log(action, about string, after any) {
+	m.t.Helper()
+	text, err := json.Marshal(after)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.clock = m.clock.Add(time.Minute)
+	m.entries = append(m.entries, trial.Entry{At: m.clock, Actor: "sam", Action: action, About: about, After: text})
+}
+
+// seal writes the ledger from the entries, numbered and chained.
+func (m *maker) seal() {
+	m.t.Helper()
+	m.b.Ledger = nil
+	prev := trial.ZeroDigest
+	for i, e := range m.entries {
+		e.Seq, e.Prev = i+1, prev
+		r, err := e.Seal()
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		m.b.Ledger = append(m.b.Ledger, r)
+		prev = r.Digest
+	}
+}
+
+func (m *maker) receipt(size int) trial.Receipt {
+	return trial.Receipt{Trial: "bundletest", Size: size, Head: m.b.Ledger[size-1].Digest, At: m.clock}
+}
+
+// finished is a finished trial of so many schools with about so many pupils each.
+func finished(t testing.TB, schools, pupils int) *maker {
+	t.Helper()
+	m := &maker{t: t, clock: time.Date(2015, 9, 1, 9, 0, 0, 0, time.UTC)}
+	text, err := os.ReadFile("testdata/protocol.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := trial.ParseProtocol("protocol.yaml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(7, 11))
+	m.b = Bundle{Trial: p.Trial.ID, Title: p.Trial.Title, Program: "evenhand test", Protocols: []Protocol{{1, string(text)}}, Rule: []File{{"RULE.md", []byte("the rule\n")}}, NotIncluded: []string{"the survey of teachers"}}
+	m.log(actionProtocol, "protocol version 1", map[string]any{"version": 1, "digest": trial.DigestOf(string(text))})
+
+	r := trial.Records{Roster: trial.Roster{Version: 1, Protocol: 1, Strata: map[string]string{}}, Allocation: map[string]trial.Assigned{}}
+	list := "evenhand-pupils 1\npupil\tschool\n"
+	effect := map[string]float64{}
+	for i := range schools {
+		s := trial.School{ID: fmt.Sprint(100001 + i), Name: fmt.Sprintf("School %d", i+1), Stage: trial.Ready, Attributes: map[string]string{"region": []string{"London", "North"}[i%2]}}
+		r.Roster.Schools = append(r.Roster.Schools, s)
+		stratum, _ := p.Stratum(s)
+		r.Roster.Strata[s.ID] = stratum
+		effect[s.ID] = rng.NormFloat64() * 2
+		for k := range pupils + i%3 {
+			id := fmt.Sprintf("P%05d", i*1000+k)
+			attributes := map[string]string{"fsm": []string{"yes", "no", "no"}[rng.IntN(3)]}
+			if rng.IntN(40) == 0 {
+				delete(attributes, "fsm")
+			}
+			r.Roster.Pupils = append(r.Roster.Pupils, trial.Pupil{ID: id, School: s.ID, Attributes: attributes})
+			list += id + "\t" + s.ID + "\n"
+			base := 15 + 3*rng.NormFloat64()
+			if rng.IntN(30) > 0 {
+				r.Scores = append(r.Scores, trial.Score{Measure: trial.BaselineOf("reading"), Person: id, Value: base})
+			}
+			for _, outcome := range []string{"reading", "maths"} {
+				score := trial.Score{Measure: outcome, Person: id, Value: 85 + base + effect[s.ID] + 5*rng.NormFloat64()}
+				if rng.IntN(15) == 0 {
+					score = trial.Score{Measure: outcome, Person: id, Missing: "absent"}
+				}
+				r.Scores = append(r.Scores, score)
+			}
+		}
+	}
+	r.Withdrawals = []trial.Withdrawal{{Level: "school", Subject: "100003", From: trial.FromBoth, On: "2016-01-10", Reason: "no time"}}
+	for i, s := range r.Scores {
+		if s.Measure != trial.BaselineOf("reading") && s.Missing == "" && schoolOf(r, s.Person) == "100003" {
+			r.Scores[i] = trial.Score{Measure: s.Measure, Person: s.Person, Missing: "withdrawn"}
+		}
+	}
+	r.Pupils = r.Roster.Pupils
+
+	design, err := p.Design()
+	if err != nil {
+		t.Fatal(err)
+	}
+	roster, err := p.Units(r.Roster.Schools)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.b.Rosters = []Roster{{1, "evenhand-design 0\n", "earlier roster\n", list}, {2, string(design.Text()), string(roster.Text()), list}}
+	for i, x := range m.b.Rosters {
+		m.log(actionLock, fmt.Sprintf("roster version %d", i+1), map[string]any{"protocol": 1, "schools": schools, "pupils": len(r.Pupils), "design": trial.DigestOf(x.Design), "roster": trial.DigestOf(x.Roster), "pupil_list": trial.DigestOf(x.Pupils)})
+	}
+	m.log(actionRehearse, "roster version 2", map[string]int{"times": 20})
+	locked := m.b.Rosters[1]
+	m.b.Commitment = "evenhand-commitment 1\ntrial bundletest\nroster version 2 " + trial.DigestOf(locked.Roster) + "\n"
+	m.log(actionCommit, "roster version 2", map[string]string{"commitment": trial.DigestOf(m.b.Commitment), "design": trial.DigestOf(locked.Design), "roster": trial.DigestOf(locked.Roster), "source": "local"})
+	chance := randomize.Chance(trial.DigestOf("chance of the test"))
+	allocation, err := randomize.Draw(design, roster, chance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.b.Chance, m.b.Allocation = string(chance), string(allocation.Text())
+	m.log(actionDraw, "the draw", map[string]any{"commitment": trial.DigestOf(m.b.Commitment), "roster": 2, "chance": m.b.Chance, "allocation": allocation.Digest()})
+	for _, a := range allocation.Assignments {
+		r.Allocation[a.Unit] = trial.Assigned{Arm: a.Arm, Community: a.Community}
+	}
+
+	plans := p.Plans()
+	var all []sap.Results
+	for i, plan := range plans {
+		d, err := p.Dataset(r, plan.Outcome)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := rows.Write(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.b.Data = append(m.b.Data, rows.Named{Outcome: plan.Outcome, Files: files})
+		results, err := sap.Run(plan, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, *results)
+		if i == 0 {
+			m.b.Flow = flowOf(t, p, plan, d)
+		}
+	}
+	text, err = json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.b.Results = string(text) + "\n"
+	plan, err := json.Marshal(plans)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.log(actionAnalyse, "analysis 1", map[string]any{"protocol": 1, "plan": digest(plan), "data": rows.Digest(m.b.Data), "results": trial.DigestOf(m.b.Results)})
+	m.log("school note", "school 100001", nil)
+	m.b.ReportHTML = []byte("<!DOCTYPE html><title>report</title>\n")
+	m.seal()
+	m.b.Receipts = []trial.Receipt{m.receipt(5), m.receipt(3)}
+	return m
+}
+
+func schoolOf(r trial.Records, pupil string) string {
+	for _, p := range r.Roster.Pupils {
+		if p.ID == pupil {
+			return p.School
+		}
+	}
+	return ""
+}
+
+func flowOf(t testing.TB, p *trial.Protocol, plan sap.Plan, d *analysis.Dataset) *trial.Flow {
+	t.Helper()
+	counts, err := sap.CountsByArm(plan, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flow := &trial.Flow{Stages: []trial.StageCount{{Stage: trial.Listed, Reached: 40, Now: 20}}, Exits: []trial.Count{}}
+	lost := func(all []analysis.Loss) []trial.Count {
+		out := []trial.Count{}
+		for _, l := range all {
+			out = append(out, trial.Count{What: l.Reason, N: l.N})
+		}
+		return out
+	}
+	for i, a := range p.Arms {
+		c := counts[i]
+		flow.Arms = append(flow.Arms, trial.ArmFlow{Arm: a.ID, Label: a.Label, Control: a.Control,
+			Schools: trial.LevelFlow{Randomised: c.SchoolsRandomised, Analysed: c.SchoolsUsed, Lost: lost(c.SchoolsLost)},
+			Pupils:  trial.LevelFlow{Randomised: c.PupilsRandomised, Analysed: c.PupilsUsed, Lost: lost(c.PupilsLost)}})
+	}
+	return flow
+}
+
+// write gives the bundle's bytes.
+func write(t testing.TB, b Bundle) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	if err := Write(&buf, b); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func verify(t testing.TB, zip []byte, opts Options) *Findings {
+	t.Helper()
+	f, err := Verify(bytes.NewReader(zip), int64(len(zip)), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// failed lists the details of the failures.
+func failed(f *Findings) string {
+	var all []string
+	for _, x := range f.List {
+		if x.Kind == Fail {
+			all = append(all, fmt.Sprintf("%d %s", x.Number, x.Detail))
+		}
+	}
+	return strings.Join(all, "\n")
+}
+
+func TestWholeBundlePasses(t *testing.T) {
+	m := finished(t, 20, 6)
+	zip := write(t, m.b)
+	if again := write(t, m.b); !bytes.Equal(zip, again) {
+		t.Error("the same bundle was written as other bytes")
+	}
+	f := verify(t, zip, Options{Receipts: []trial.Receipt{m.receipt(7)}, Commitment: "  \r\n" + strings.ReplaceAll(m.b.Commitment, "\n", "  \r\n")})
+	t.Log("\n" + f.Text())
+	if f.Failed() {
+		t.Fatalf("a good bundle fails:\n%s", failed(f))
+	}
+	passed := map[int]bool{}
+	for _, x := range f.List {
+		if x.Kind == Pass {
+			passed[x.Number] = true
+		}
+	}
+	for n := checkFiles; n <= checkFit; n++ {
+		if !passed[n] {
+			t.Errorf("check %d (%s) did not pass", n, titles[n])
+		}
+	}
+	if text := f.Text(); !strings.Contains(text, "entry 8 came after your latest receipt") || !strings.Contains(text, "CANNOT") {
+		t.Errorf("what is not covered is not said:\n%s", text)
+	}
+	if f.Trial != "bundletest" {
+		t.Errorf("trial %q", f.Trial)
+	}
+}

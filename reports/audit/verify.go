@@ -1,0 +1,1044 @@
+package audit
+
+import (
+	"archive/zip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"evenhand/analysis"
+	"evenhand/analysis/sap"
+	"evenhand/randomize"
+	"evenhand/reports/audit/rows"
+	"evenhand/trial"
+)
+
+// Kind is what a finding says.
+type Kind string
+
+// The kinds of finding.
+const (
+	Pass   Kind = "PASS"   // checked, and it holds
+	Fail   Kind = "FAIL"   // checked, and it does not hold
+	Note   Kind = "NOTE"   // to be known when reading the others; nothing is wrong by itself
+	Cannot Kind = "CANNOT" // nobody can check this from the bundle
+)
+
+// Finding is the outcome of one check. Several findings of one check share its
+// number.
+type Finding struct {
+	Kind   Kind   `json:"kind"`
+	Number int    `json:"number"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+}
+
+// Findings is everything that was found.
+type Findings struct {
+	Trial string    `json:"trial"` // the trial's ID, "" if it could not be read
+	List  []Finding `json:"findings"`
+}
+
+// Failed says whether any check failed.
+func (f *Findings) Failed() bool {
+	return slices.ContainsFunc(f.List, func(x Finding) bool { return x.Kind == Fail })
+}
+
+// Text is the findings, one a line, as they are printed.
+func (f *Findings) Text() string {
+	var b strings.Builder
+	width := 0
+	for _, x := range f.List {
+		width = max(width, len(x.Title))
+	}
+	for _, x := range f.List {
+		fmt.Fprintf(&b, "%-6s %2d  %-*s  %s\n", x.Kind, x.Number, width, x.Title, x.Detail)
+	}
+	return b.String()
+}
+
+// Options is what the checker holds besides the bundle.
+type Options struct {
+	Receipts   []trial.Receipt // kept by the checker or another outsider since earlier
+	Commitment string          // the text of the commitment as lodged elsewhere; "" for none
+	// Fit runs an analysis again. Nil means sap.Run.
+	Fit func(sap.Plan, *analysis.Dataset) (*sap.Results, error)
+}
+
+// Tolerance is how far a number that is computed again may be from the one in
+// the bundle, relative to the larger of the two. Processors may differ in the
+// last digits of floating-point sums.
+const Tolerance = 1e-9
+
+// absTolerance is for numbers that are zero but for rounding.
+const absTolerance = 1e-12
+
+// Actions of the ledger that the checks look for.
+const (
+	actionProtocol = "protocol record"
+	actionLock     = "roster lock"
+	actionRehearse = "draw rehearse"
+	actionCommit   = "draw commit"
+	actionDraw     = "draw run"
+	actionAnalyse  = "analysis run"
+)
+
+type protocolNote struct {
+	Version int    `json:"version"`
+	Digest  string `json:"digest"`
+}
+
+type lockNote struct {
+	Protocol int    `json:"protocol"`
+	Design   string `json:"design"`
+	Roster   string `json:"roster"`
+	List     string `json:"pupil_list"`
+}
+
+type commitNote struct {
+	Commitment string `json:"commitment"`
+	Design     string `json:"design"`
+	Roster     string `json:"roster"`
+}
+
+type drawNote struct {
+	Commitment string `json:"commitment"`
+	Roster     int    `json:"roster"`
+	Chance     string `json:"chance"`
+	Allocation string `json:"allocation"`
+}
+
+type analyseNote struct {
+	Protocol int    `json:"protocol"`
+	Plan     string `json:"plan"`
+	Data     string `json:"data"`
+	Results  string `json:"results"`
+}
+
+// The checks, in order, with the numbers under which they are reported.
+const (
+	checkFiles = iota + 1
+	checkLedger
+	checkReceipts
+	checkOrder
+	checkRecords
+	checkDraw
+	checkOneDraw
+	checkFlow
+	checkFit
+	checkCovered
+	checkCannot
+)
+
+var titles = map[int]string{
+	checkFiles: "file set", checkLedger: "ledger", checkReceipts: "receipts", checkOrder: "order", checkRecords: "records", checkDraw: "draw",
+	checkOneDraw: "one draw", checkFlow: "flow", checkFit: "analysis", checkCovered: "not covered", checkCannot: "cannot be shown",
+}
+
+// Verify checks a bundle and says what it found. It reads nothing but the
+// bundle, and an error means that the bundle could not be read at all, e.g.
+// because the disk failed: whatever is wrong with it is a finding.
+func Verify(r io.ReaderAt, size int64, opts Options) (*Findings, error) {
+	v := &verifier{opts: opts, found: &Findings{}, files: map[string][]byte{}}
+	if v.opts.Fit == nil {
+		v.opts.Fit = sap.Run
+	}
+	err := v.fileSet(r, size)
+	if err != nil {
+		return nil, err
+	}
+	if len(v.files) > 0 {
+		v.ledger()
+		v.receipts()
+		v.events()
+		v.records()
+		v.draw()
+		v.flow()
+		v.fit()
+		v.covered()
+	}
+	for _, c := range cannot {
+		v.say(Cannot, checkCannot, "%s", c)
+	}
+	return v.found, nil
+}
+
+type verifier struct {
+	opts    Options
+	found   *Findings
+	files   map[string][]byte
+	lines   []trial.Record
+	entries []trial.Entry // of the lines that could be read, in order
+	reach   int
+}
+
+func (v *verifier) say(k Kind, number int, format string, a ...any) {
+	v.found.List = append(v.found.List, Finding{k, number, titles[number], fmt.Sprintf(format, a...)})
+}
+
+// failures collects the failures of one check, at most so many in words.
+type failures struct {
+	v      *verifier
+	number int
+	n      int
+}
+
+const mostFailures = 25
+
+func (v *verifier) check(number int) *failures { return &failures{v: v, number: number} }
+
+func (f *failures) add(format string, a ...any) {
+	if f.n++; f.n <= mostFailures {
+		f.v.say(Fail, f.number, format, a...)
+	}
+}
+
+// done says PASS with the words given unless something failed.
+func (f *failures) done(format string, a ...any) {
+	switch {
+	case f.n == 0:
+		f.v.say(Pass, f.number, format, a...)
+	case f.n > mostFailures:
+		f.v.say(Fail, f.number, "and %d more", f.n-mostFailures)
+	}
+}
+
+// fileSet opens the zip file, reads everything, and holds it to the manifest.
+func (v *verifier) fileSet(r io.ReaderAt, size int64) error {
+	f := v.check(checkFiles)
+	z, err := openZip(r, size)
+	if err != nil {
+		var h *HygieneError
+		if !errors.As(err, &h) {
+			return err
+		}
+		f.add("%v", h)
+		return nil
+	}
+	for _, file := range z.File {
+		data, err := readEntry(file)
+		if err != nil {
+			f.add("%s: its bytes are not those that the zip file was made with (%v)", file.Name, err)
+		}
+		v.files[file.Name] = data
+	}
+	where, err := container(r, size, z)
+	if err != nil {
+		return fmt.Errorf("read the bundle again: %w", err)
+	}
+	if where != "" {
+		f.add("%s: the zip file is not as it was written", where)
+	}
+	for _, name := range []string{readmeName, notCoveredName, formatName, ledgerName, digestsName} {
+		if _, ok := v.files[name]; !ok {
+			f.add("%s is missing", name)
+		}
+	}
+	text, ok := v.files[manifestName]
+	if !ok {
+		f.add("%s is missing: nothing says which files belong to the bundle", manifestName)
+		return nil
+	}
+	listed, err := parseManifest(string(text))
+	if err != nil {
+		f.add("%s: %v", manifestName, err)
+	}
+	for _, name := range sortedNames(listed) {
+		data, ok := v.files[name]
+		if !ok {
+			f.add("%s stands in %s and is missing", name, manifestName)
+		} else if got := digest(data); got != listed[name] {
+			f.add("%s was changed: %s has SHA-256 %s, the file has %s", name, manifestName, listed[name], got)
+		}
+	}
+	for _, name := range sortedNames(v.files) {
+		if _, ok := listed[name]; !ok && name != manifestName && err == nil {
+			f.add("%s is not in %s", name, manifestName)
+		}
+	}
+	f.done("%d files, all as %s says; nothing else is in the zip file", len(v.files), manifestName)
+	return nil
+}
+
+func readEntry(file *zip.File) ([]byte, error) {
+	rc, err := file.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer rc.Close()
+	data := make([]byte, 0, file.UncompressedSize64)
+	buf := make([]byte, 1<<15)
+	for {
+		n, err := rc.Read(buf)
+		data = append(data, buf[:n]...)
+		if err == io.EOF {
+			return data, nil
+		}
+		if err != nil {
+			return data, err
+		}
+	}
+}
+
+func parseManifest(text string) (map[string]string, error) {
+	listed := map[string]string{}
+	last := ""
+	if !strings.HasSuffix(text, "\n") {
+		return listed, errors.New("its last line has no end")
+	}
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		sum, name, ok := strings.Cut(line, "  ")
+		if !ok || !isDigest(sum) || !allowed.MatchString(name) || name == manifestName {
+			return listed, fmt.Errorf("line %d is not a digest, two spaces and the name of a file: %.100q", i+1, line)
+		}
+		if name <= last {
+			return listed, fmt.Errorf("line %d: %s is out of order or stands twice", i+1, name)
+		}
+		last = name
+		listed[name] = sum
+	}
+	return listed, nil
+}
+
+func isDigest(s string) bool {
+	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+func sortedNames[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for n := range m {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// ledger checks the chain and reads the entries.
+func (v *verifier) ledger() {
+	f := v.check(checkLedger)
+	text, digests := string(v.files[ledgerName]), string(v.files[digestsName])
+	if !strings.HasSuffix(text, "\n") || !strings.HasSuffix(digests, "\n") {
+		f.add("%s or %s is cut off: the last line has no end", ledgerName, digestsName)
+	}
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	sums := strings.Split(strings.TrimSuffix(digests, "\n"), "\n")
+	if len(lines) != len(sums) {
+		f.add("%s has %d entries, %s has %d", ledgerName, len(lines), digestsName, len(sums))
+	}
+	for i, line := range lines {
+		r := trial.Record{Seq: i + 1, Text: line}
+		if i < len(sums) {
+			seq, sum, _ := strings.Cut(sums[i], " ")
+			if seq != strconv.Itoa(i+1) || !isDigest(sum) {
+				f.add("%s: line %d is not the number %d and a digest", digestsName, i+1, i+1)
+			}
+			r.Digest = sum
+		}
+		v.lines = append(v.lines, r)
+		e, err := r.Entry()
+		if err != nil {
+			f.add("entry %d cannot be read: %v", i+1, err)
+			continue
+		}
+		v.entries = append(v.entries, e)
+	}
+	if _, err := trial.CheckLedger(v.lines); err != nil {
+		f.add("%v", err)
+	}
+	for _, e := range v.entries {
+		if e.Action != actionProtocol {
+			continue
+		}
+		var n protocolNote
+		if err := json.Unmarshal(e.After, &n); err == nil {
+			if p, err := trial.ParseProtocol("protocol", v.files[fmt.Sprintf("protocol/%d.yaml", n.Version)]); err == nil {
+				v.found.Trial = p.Trial.ID
+			}
+		}
+	}
+	f.done("%d entries in one chain from the first to the last", len(v.lines))
+}
+
+// receipts holds the ledger to the receipts in the bundle and to those that
+// the checker brought.
+func (v *verifier) receipts() {
+	f := v.check(checkReceipts)
+	inside := 0
+	for _, name := range sortedNames(v.files) {
+		if !strings.HasPrefix(name, "receipts/") {
+			continue
+		}
+		inside++
+		r, err := trial.ParseReceipt(string(v.files[name]))
+		if err != nil {
+			f.add("%s: %v", name, err)
+			continue
+		}
+		if r.Text() != string(v.files[name]) {
+			f.add("%s is not written as receipts are", name)
+		}
+		if err := r.Check(v.trialID(r), v.lines); err != nil {
+			f.add("%s: %v", name, err)
+		}
+	}
+	for i, r := range v.opts.Receipts {
+		if err := r.Check(v.trialID(r), v.lines); err != nil {
+			f.add("your receipt %d, of %s: %v", i+1, r.At.Format("2006-01-02"), err)
+			continue
+		}
+		v.reach = max(v.reach, r.Size)
+	}
+	f.done("%d in the bundle and %d of yours agree with the ledger", inside, len(v.opts.Receipts))
+}
+
+// trialID is the trial's ID; where it could not be read, the receipt's own.
+func (v *verifier) trialID(r trial.Receipt) string {
+	if v.found.Trial == "" {
+		return r.Trial
+	}
+	return v.found.Trial
+}
+
+// of lists the entries with an action.
+func (v *verifier) of(action string) []trial.Entry {
+	var all []trial.Entry
+	for _, e := range v.entries {
+		if e.Action == action {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// events checks that what must come before something else does.
+func (v *verifier) events() {
+	f := v.check(checkOrder)
+	locks, commits, draws, analyses := v.of(actionLock), v.of(actionCommit), v.of(actionDraw), v.of(actionAnalyse)
+	for i := 1; i < len(v.entries); i++ {
+		if v.entries[i].At.Before(v.entries[i-1].At) {
+			v.say(Note, checkOrder, "entry %d is dated %s, before entry %d (%s): a clock was set back, or two computers differ; the order of entries is what counts", v.entries[i].Seq, v.entries[i].At.Format("2006-01-02 15:04:05"), v.entries[i-1].Seq, v.entries[i-1].At.Format("2006-01-02 15:04:05"))
+			break
+		}
+	}
+	if len(draws) == 0 {
+		if len(analyses) > 0 {
+			f.add("entry %d analyses outcomes, and no draw was made", analyses[0].Seq)
+		}
+		f.done("no draw was made yet")
+		return
+	}
+	if len(locks) == 0 || len(commits) == 0 {
+		f.add("the draw is entry %d, but %s", draws[0].Seq, map[bool]string{true: "no roster was locked before it", false: "nothing was committed before it"}[len(locks) == 0])
+		f.done("")
+		return
+	}
+	lock, commit, draw := locks[len(locks)-1], commits[0], draws[0]
+	if lock.Seq > commit.Seq {
+		f.add("the roster was locked anew by entry %d, after the commitment of entry %d", lock.Seq, commit.Seq)
+	}
+	if commit.Seq > draw.Seq {
+		f.add("the draw is entry %d, before the commitment of entry %d", draw.Seq, commit.Seq)
+	}
+	for _, a := range analyses {
+		if a.Seq < draw.Seq {
+			f.add("entry %d analyses outcomes before the draw of entry %d", a.Seq, draw.Seq)
+		}
+	}
+	then := ""
+	if n := len(analyses); n > 0 {
+		then = fmt.Sprintf(" → analysis (entry %d)", analyses[n-1].Seq)
+	}
+	f.done("roster locked (entry %d) → draw committed (entry %d) → draw (entry %d)%s", lock.Seq, commit.Seq, draw.Seq, then)
+}
+
+// records holds every text to the digest that the ledger has of it.
+func (v *verifier) records() {
+	f := v.check(checkRecords)
+	n := 0
+	same := func(name, want string, seq int) {
+		data, ok := v.files[name]
+		switch {
+		case !ok:
+			f.add("entry %d of the ledger records %s, and the file is missing", seq, name)
+		case digest(data) != want:
+			f.add("%s has SHA-256 %s, entry %d of the ledger records %s", name, digest(data), seq, want)
+		default:
+			n++
+		}
+	}
+	accounted := map[string]bool{}
+	note := func(e trial.Entry, to any) bool {
+		if err := json.Unmarshal(e.After, to); err != nil {
+			f.add("entry %d, %q: %v", e.Seq, e.Action, err)
+			return false
+		}
+		return true
+	}
+	for _, e := range v.of(actionProtocol) {
+		var x protocolNote
+		if note(e, &x) {
+			name := fmt.Sprintf("protocol/%d.yaml", x.Version)
+			same(name, x.Digest, e.Seq)
+			accounted[name] = true
+		}
+	}
+	locks, draws := v.of(actionLock), v.of(actionDraw)
+	inForce := len(locks)
+	var drawn drawNote
+	if len(draws) > 0 && note(draws[0], &drawn) {
+		inForce = drawn.Roster
+	}
+	var lock lockNote
+	for i, e := range locks {
+		var x lockNote
+		if !note(e, &x) {
+			continue
+		}
+		names := []string{designName, rosterName, pupilsName}
+		if i+1 != inForce {
+			for k, part := range []string{"design", "roster", "pupils"} {
+				names[k] = fmt.Sprintf("rosters/%d.%s.txt", i+1, part)
+			}
+		} else {
+			lock = x
+		}
+		same(names[0], x.Design, e.Seq)
+		same(names[1], x.Roster, e.Seq)
+		same(names[2], x.List, e.Seq)
+		for _, name := range names {
+			accounted[name] = true
+		}
+	}
+	var commit commitNote
+	for _, e := range v.of(actionCommit) {
+		if note(e, &commit) {
+			same(commitmentName, commit.Commitment, e.Seq)
+			accounted[commitmentName] = true
+			if commit.Design != lock.Design || commit.Roster != lock.Roster {
+				f.add("entry %d commits to another design or roster than the one locked", e.Seq)
+			}
+		}
+	}
+	if len(draws) > 0 {
+		e := draws[0]
+		if drawn.Commitment != commit.Commitment {
+			f.add("entry %d draws from another commitment than the one made", e.Seq)
+		}
+		same(allocationName, drawn.Allocation, e.Seq)
+		if got := strings.TrimSuffix(string(v.files[chanceName]), "\n"); got != drawn.Chance || string(v.files[chanceName]) != got+"\n" {
+			f.add("%s holds %.70q, entry %d of the ledger records %s", chanceName, got, e.Seq, drawn.Chance)
+		} else {
+			n++
+		}
+		accounted[allocationName], accounted[chanceName] = true, true
+	}
+	if runs := v.of(actionAnalyse); len(runs) > 0 {
+		e := runs[len(runs)-1]
+		var x analyseNote
+		if note(e, &x) {
+			same(resultsName, x.Results, e.Seq)
+			accounted[resultsName] = true
+			if err := v.plan(e.Seq, x); err != nil {
+				f.add("%v", err)
+			} else {
+				n++
+			}
+			data, err := v.data()
+			if err != nil {
+				f.add("%v", err)
+			} else if got := rows.Digest(data); got != x.Data {
+				f.add("the files in data have the digest %s together, entry %d of the ledger records %s", got, e.Seq, x.Data)
+			} else {
+				n++
+				for _, d := range data {
+					for _, name := range rows.Names(d.Outcome) {
+						accounted[name] = true
+					}
+				}
+			}
+		}
+	}
+	for _, name := range sortedNames(v.files) {
+		folder, _, in := strings.Cut(name, "/")
+		switch {
+		case accounted[name]:
+		case in && (folder == "protocol" || folder == "rosters" || folder == "data"), name == designName, name == rosterName, name == pupilsName, name == commitmentName, name == chanceName, name == allocationName, name == resultsName, name == flowName && len(v.of(actionAnalyse)) == 0:
+			f.add("no entry of the ledger accounts for %s", name)
+		}
+	}
+	if v.opts.Commitment != "" {
+		if trimmed(v.opts.Commitment) != trimmed(string(v.files[commitmentName])) {
+			f.add("your copy of the commitment is not %s: %s", commitmentName, firstDifference(trimmed(v.opts.Commitment), trimmed(string(v.files[commitmentName]))))
+		} else {
+			n++
+		}
+	}
+	f.done("%d texts have the digests that the ledger recorded when they were made", n)
+}
+
+// plan holds the plans in the results to the protocol's, and those to the
+// digest that the ledger recorded.
+func (v *verifier) plan(seq int, note analyseNote) error {
+	name := fmt.Sprintf("protocol/%d.yaml", note.Protocol)
+	p, err := trial.ParseProtocol(name, v.files[name])
+	if err != nil {
+		return fmt.Errorf("%s cannot be read: %w", name, err)
+	}
+	plans := p.Plans()
+	text, err := json.Marshal(plans)
+	if err != nil {
+		return err
+	}
+	if got := digest(text); got != note.Plan {
+		return fmt.Errorf("the plan of %s has digest %s, entry %d of the ledger records %s", name, got, seq, note.Plan)
+	}
+	all, err := v.results()
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if !slices.ContainsFunc(plans, func(x sap.Plan) bool { return reflect.DeepEqual(x, r.Plan) }) {
+			return fmt.Errorf("%s: the plan of %q is not one of %s", resultsName, r.Plan.Outcome, name)
+		}
+	}
+	return nil
+}
+
+// trimmed takes out what mail programs put in: carriage returns and spaces at
+// the ends of lines and of the text.
+func trimmed(s string) string {
+	lines := strings.Split(strings.ReplaceAll(s, "\r", ""), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " \t")
+	}
+	return strings.TrimSpace(strings.Join(lines, "\n"))
+}
+
+func firstDifference(a, b string) string {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range max(len(x), len(y)) {
+		p, q := "nothing", "nothing"
+		if i < len(x) {
+			p = fmt.Sprintf("%.120q", x[i])
+		}
+		if i < len(y) {
+			q = fmt.Sprintf("%.120q", y[i])
+		}
+		if p != q {
+			return fmt.Sprintf("line %d is %s in your copy and %s in the bundle", i+1, p, q)
+		}
+	}
+	return "they differ"
+}
+
+// results reads the results.
+func (v *verifier) results() ([]sap.Results, error) {
+	text, ok := v.files[resultsName]
+	if !ok {
+		return nil, nil
+	}
+	var all []sap.Results
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", resultsName, err)
+	}
+	return all, nil
+}
+
+// data gathers the data's files in the order of the results.
+func (v *verifier) data() ([]rows.Named, error) {
+	all, err := v.results()
+	if err != nil {
+		return nil, err
+	}
+	var out []rows.Named
+	for _, r := range all {
+		if slices.ContainsFunc(out, func(n rows.Named) bool { return n.Outcome == r.Plan.Outcome }) {
+			continue
+		}
+		names := rows.Names(r.Plan.Outcome)
+		n := rows.Named{Outcome: r.Plan.Outcome}
+		for i, to := range []*[]byte{&n.Files.People, &n.Files.Schools, &n.Files.Codebook} {
+			text, ok := v.files[names[i]]
+			if !ok {
+				return nil, fmt.Errorf("%s analyses %q, but %s is missing", resultsName, r.Plan.Outcome, names[i])
+			}
+			*to = text
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// draw makes the draw again.
+func (v *verifier) draw() {
+	f := v.check(checkDraw)
+	draws := v.of(actionDraw)
+	one := v.check(checkOneDraw)
+	rehearsals := 0
+	for _, e := range v.of(actionRehearse) {
+		var x struct {
+			Times int `json:"times"`
+		}
+		if json.Unmarshal(e.After, &x) == nil {
+			rehearsals += x.Times
+		}
+	}
+	if len(draws) == 0 {
+		v.say(Note, checkDraw, "no draw was made yet")
+		return
+	}
+	chance, err := randomize.ParseChance(string(v.files[chanceName]))
+	if err != nil {
+		f.add("%s: %v", chanceName, err)
+	} else if err := randomize.Verify(v.files[designName], v.files[rosterName], chance, v.files[allocationName]); err != nil {
+		f.add("drawn again from %s, %s and %s: %v", designName, rosterName, chanceName, err)
+	}
+	arms := map[string]int{}
+	if a, err := randomize.ParseAllocation(v.files[allocationName]); err == nil {
+		for _, x := range a.Assignments {
+			arms[x.Arm]++
+		}
+	}
+	var sizes []string
+	n := 0
+	for _, arm := range sortedNames(arms) {
+		sizes = append(sizes, fmt.Sprintf("%s %d", arm, arms[arm]))
+		n += arms[arm]
+	}
+	f.done("drawn again: %d schools (%s), all with the same arm and community", n, strings.Join(sizes, ", "))
+	if len(draws) > 1 || len(v.of(actionCommit)) > 1 {
+		one.add("the ledger has %d draws and %d commitments", len(draws), len(v.of(actionCommit)))
+	}
+	one.done("1 commitment, 1 draw; %d rehearsals, from chance of their own", rehearsals)
+}
+
+// people holds the rows of one outcome to the roster, the allocation and the
+// list of pupils.
+func (v *verifier) people(f *failures, name string, d *analysis.Dataset) {
+	roster, err := randomize.ParseRoster(v.files[rosterName])
+	if err != nil {
+		return // said at the draw
+	}
+	allocation, err := randomize.ParseAllocation(v.files[allocationName])
+	if err != nil {
+		return
+	}
+	strata := map[string]string{}
+	for _, u := range roster.Units {
+		strata[u.ID] = u.Stratum
+	}
+	if len(d.Clusters) != len(strata) {
+		f.add("%s has %d schools, %s has %d", name, len(d.Clusters), rosterName, len(strata))
+	}
+	listed := map[string]string{}
+	for _, line := range strings.Split(string(v.files[pupilsName]), "\n") {
+		if id, school, ok := strings.Cut(line, "\t"); ok && id != "pupil" {
+			listed[id] = school
+		}
+	}
+	seen := map[string]bool{}
+	for i, id := range d.ID {
+		school := d.Clusters[d.Cluster[i]]
+		if seen[id] {
+			f.add("%s: %s stands twice", name, id)
+		}
+		seen[id] = true
+		a, ok := allocation.Of(school)
+		switch {
+		case !ok:
+			f.add("%s: %s is in school %s, which was not drawn", name, id, school)
+			continue
+		case a.Arm != d.Arms[d.Arm[i]]:
+			f.add("%s: %s, of school %s, stands in arm %s; the school was drawn into %s", name, id, school, d.Arms[d.Arm[i]], a.Arm)
+		case (a.Community == 0) != (d.Community[i] < 0):
+			f.add("%s: %s, of school %s, has a community where the draw gave none, or none where it gave one", name, id, school)
+		case strata[school] != d.Strata[d.Stratum[i]]:
+			f.add("%s: %s, of school %s, stands in stratum %q; the roster says %q", name, id, school, d.Strata[d.Stratum[i]], strata[school])
+		}
+		if len(listed) > 0 && listed[id] != school {
+			f.add("%s: %s of school %s is not so on the list of pupils as locked", name, id, school)
+		}
+	}
+	if len(listed) > 0 && len(d.ID) != len(listed) {
+		missing := ""
+		for _, id := range sortedNames(listed) {
+			if !seen[id] {
+				missing = fmt.Sprintf(", the first missing is %s", id)
+				break
+			}
+		}
+		f.add("%s has %d pupils, the list as locked has %d%s", name, len(d.ID), len(listed), missing)
+	}
+}
+
+// flow counts again who was randomised, lost and analysed.
+func (v *verifier) flow() {
+	f := v.check(checkFlow)
+	all, err := v.results()
+	if err != nil || len(all) == 0 {
+		if err != nil {
+			f.add("%v", err)
+		} else {
+			v.say(Note, checkFlow, "nothing was analysed yet")
+		}
+		return
+	}
+	text, ok := v.files[flowName]
+	if !ok {
+		f.add("%s is missing", flowName)
+		return
+	}
+	var flow trial.Flow
+	if err := json.Unmarshal(text, &flow); err != nil {
+		f.add("%s cannot be read: %v", flowName, err)
+		return
+	}
+	if again, err := json.MarshalIndent(flow, "", "  "); err != nil || string(again)+"\n" != string(text) {
+		f.add("%s is not written as the program writes it", flowName)
+	}
+	data, err := v.data()
+	if err != nil {
+		f.add("%v", err)
+		return
+	}
+	n := 0
+	equal := func(what string, in, got int) {
+		if in != got {
+			f.add("%s: %s says %d, counted again from the data it is %d", what, flowName, in, got)
+		}
+		n++
+	}
+	for k, named := range data {
+		name := rows.Names(named.Outcome)[0]
+		d, err := rows.Read(named.Files)
+		if err != nil {
+			f.add("%s: %v", name, err)
+			continue
+		}
+		v.people(f, name, d)
+		if k > 0 {
+			continue
+		}
+		counts, err := sap.CountsByArm(all[0].Plan, d)
+		if err != nil {
+			f.add("%s: count the rows: %v", name, err)
+			continue
+		}
+		for i, id := range d.Arms {
+			at := slices.IndexFunc(flow.Arms, func(a trial.ArmFlow) bool { return a.Arm == id })
+			if at < 0 {
+				f.add("%s has no arm %s", flowName, id)
+				continue
+			}
+			a, c := flow.Arms[at], counts[i]
+			levels := []struct {
+				name       string
+				flow       trial.LevelFlow
+				randomised int
+				used       int
+				lost       []analysis.Loss
+			}{{"schools", a.Schools, c.SchoolsRandomised, c.SchoolsUsed, c.SchoolsLost}}
+			if !schoolsMeasured(d) {
+				levels = append(levels, struct {
+					name       string
+					flow       trial.LevelFlow
+					randomised int
+					used       int
+					lost       []analysis.Loss
+				}{"pupils", a.Pupils, c.PupilsRandomised, c.PupilsUsed, c.PupilsLost})
+			}
+			for _, l := range levels {
+				equal(fmt.Sprintf("arm %s, %s randomised", id, l.name), l.flow.Randomised, l.randomised)
+				equal(fmt.Sprintf("arm %s, %s analysed", id, l.name), l.flow.Analysed, l.used)
+				said, counted := map[string]int{}, map[string]int{}
+				for _, x := range l.flow.Lost {
+					said[x.What] += x.N
+					counted[x.What] += 0
+				}
+				for _, x := range l.lost {
+					counted[x.Reason] += x.N
+				}
+				for _, reason := range sortedNames(counted) {
+					equal(fmt.Sprintf("arm %s, %s lost, %s", id, l.name, reason), said[reason], counted[reason])
+				}
+			}
+			if allocation, err := randomize.ParseAllocation(v.files[allocationName]); err == nil {
+				equal("arm "+id+", schools drawn", a.Schools.Randomised, allocation.Size(id))
+			}
+		}
+		if len(flow.Arms) != len(d.Arms) {
+			f.add("%s has %d arms, the data %d", flowName, len(flow.Arms), len(d.Arms))
+		}
+	}
+	f.done("%d counts made again from the data, all equal; every pupil and school stands where the draw put them", n)
+}
+
+// schoolsMeasured says whether the rows are schools themselves.
+func schoolsMeasured(d *analysis.Dataset) bool {
+	for i, id := range d.ID {
+		if d.Clusters[d.Cluster[i]] != id {
+			return false
+		}
+	}
+	return len(d.ID) > 0
+}
+
+// fit runs every analysis again and compares every number.
+func (v *verifier) fit() {
+	f := v.check(checkFit)
+	all, err := v.results()
+	if err != nil || len(all) == 0 {
+		if err == nil {
+			v.say(Note, checkFit, "nothing was analysed yet")
+		} else {
+			f.add("%v", err)
+		}
+		return
+	}
+	data, err := v.data()
+	if err != nil {
+		return // said at the flow
+	}
+	// The bytes say no more than the results do: no field is passed over.
+	if again, err := json.Marshal(all); err == nil {
+		var was, is any
+		if json.Unmarshal(v.files[resultsName], &was) == nil && json.Unmarshal(again, &is) == nil {
+			c := comparison{}
+			c.compare("", was, is)
+			for _, w := range c.differ {
+				f.add("%s: %s is not what this program reads there", resultsName, w)
+			}
+		}
+	}
+	n, worst := 0, 0.0
+	for i, r := range all {
+		k := slices.IndexFunc(data, func(x rows.Named) bool { return x.Outcome == r.Plan.Outcome })
+		d, err := rows.Read(data[k].Files)
+		if err != nil {
+			continue // said at the flow
+		}
+		again, err := v.opts.Fit(r.Plan, d)
+		if err != nil {
+			f.add("%s: fitting it again: %v", r.Plan.Outcome, err)
+			continue
+		}
+		c := comparison{}
+		c.compare(fmt.Sprintf("results[%d] (%s)", i, r.Plan.Outcome), plain(r), plain(*again))
+		n += c.numbers
+		worst = math.Max(worst, c.worst)
+		for _, w := range c.differ {
+			f.add("%s", w)
+		}
+	}
+	f.done("%d numbers of %d outcomes computed again from the data; the largest difference is %.1e of the number", n, len(all), worst)
+}
+
+// plain turns results into maps, lists and numbers.
+func plain(r sap.Results) any {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Sprint(err)
+	}
+	var x any
+	if err := json.Unmarshal(text, &x); err != nil {
+		return fmt.Sprint(err)
+	}
+	return x
+}
+
+// comparison compares two JSON values: numbers within Tolerance, all else
+// exactly.
+type comparison struct {
+	numbers int
+	worst   float64
+	differ  []string
+}
+
+func (c *comparison) fault(format string, a ...any) {
+	c.differ = append(c.differ, fmt.Sprintf(format, a...))
+}
+
+func (c *comparison) compare(path string, was, is any) {
+	switch x := was.(type) {
+	case float64:
+		y, ok := is.(float64)
+		if !ok {
+			c.fault("%s is %v in the bundle, computed again it is %v", path, was, is)
+			return
+		}
+		c.numbers++
+		scale := math.Max(math.Abs(x), math.Abs(y))
+		if off := math.Abs(x - y); off > absTolerance && !solverDetail(path) {
+			c.worst = math.Max(c.worst, off/scale)
+			if !(off <= Tolerance*scale) {
+				c.fault("%s is %v in the bundle, computed again it is %v", path, x, y)
+			}
+		}
+	case []any:
+		y, ok := is.([]any)
+		if !ok || len(x) != len(y) {
+			c.fault("%s is a list of %d in the bundle, and is not when it is computed again", path, len(x))
+			return
+		}
+		for i := range x {
+			c.compare(fmt.Sprintf("%s[%d]", path, i), x[i], y[i])
+		}
+	case map[string]any:
+		y, ok := is.(map[string]any)
+		if !ok {
+			c.fault("%s is missing when it is computed again", path)
+			return
+		}
+		for _, k := range sortedNames(x) {
+			z, there := y[k]
+			if !there {
+				c.fault("%s.%s is not there when it is computed again", path, k)
+				continue
+			}
+			c.compare(path+"."+k, x[k], z)
+		}
+		for _, k := range sortedNames(y) {
+			if _, there := x[k]; !there {
+				c.fault("%s.%s is missing in the bundle", path, k)
+			}
+		}
+	default:
+		if was != is {
+			c.fault("%s is %.100v in the bundle, computed again it is %.100v", path, was, is)
+		}
+	}
+}
+
+// solverDetail says whether a number tells how the search went and not what it
+// found: the gradient left at the end and the number of steps differ from
+// processor to processor.
+func solverDetail(path string) bool {
+	return strings.HasSuffix(path, ".fit.gradient") || strings.HasSuffix(path, ".fit.iterations")
+}
+
+// covered says how far the receipts reach.
+func (v *verifier) covered() {
+	switch n := len(v.lines); {
+	case len(v.opts.Receipts) == 0:
+		v.say(Note, checkCovered, "you gave no receipt of your own: all %d entries could have been written anew together", n)
+	case v.reach < n:
+		which := fmt.Sprintf("entries %d to %d", v.reach+1, n)
+		if v.reach+1 == n {
+			which = fmt.Sprintf("entry %d", n)
+		}
+		v.say(Note, checkCovered, "%s came after your latest receipt and could have been written anew", which)
+	}
+	if v.opts.Commitment == "" && len(v.of(actionCommit)) > 0 {
+		v.say(Note, checkCovered, "you gave no copy of the commitment of your own")
+	}
+	if v.files[reportName] != nil {
+		v.say(Note, checkCovered, "%s, the rule and the scripts are held to %s only", reportName, manifestName)
+	}
+}

@@ -1,0 +1,220 @@
+package audit
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"strings"
+)
+
+// Limits on a bundle that is read. A bundle stores its files uncompressed, so
+// that it can never unpack to more than its own size.
+const (
+	maxFiles     = 5000
+	maxBundle    = 1 << 30 // bytes
+	maxFile      = 1 << 30 // bytes
+	maxDirectory = 4 << 20 // bytes of names in the central directory
+)
+
+// writeZip writes the files in order: stored, without dates or attributes, so
+// that equal files give equal bytes whatever program or version wrote them.
+func writeZip(w io.Writer, entries []entry) error {
+	z := zip.NewWriter(w)
+	for _, e := range entries {
+		f, err := z.CreateRaw(header(e.name, int64(len(e.data)), crc32.ChecksumIEEE(e.data)))
+		if err != nil {
+			return err
+		}
+		if _, err := f.Write(e.data); err != nil {
+			return err
+		}
+	}
+	return z.Close()
+}
+
+func header(name string, size int64, crc uint32) *zip.FileHeader {
+	return &zip.FileHeader{Name: name, Method: zip.Store, CRC32: crc, CompressedSize64: uint64(size), UncompressedSize64: uint64(size)}
+}
+
+// HygieneError says why a file is not opened as a bundle at all.
+type HygieneError struct{ Faults []string }
+
+func (e *HygieneError) Error() string {
+	return "this file is not opened: " + strings.Join(e.Faults, "; ")
+}
+
+// openZip reads the list of files, without reading any of them, and refuses
+// whatever a bundle never has.
+func openZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
+	e := &HygieneError{}
+	fault := func(format string, a ...any) {
+		if len(e.Faults) < 20 {
+			e.Faults = append(e.Faults, fmt.Sprintf(format, a...))
+		}
+	}
+	if size > maxBundle {
+		fault("it has %d bytes, more than the %d that a bundle may have", size, int64(maxBundle))
+		return nil, e
+	}
+	if err := directorySize(r, size); err != nil {
+		fault("%v", err)
+		return nil, e
+	}
+	z, err := zip.NewReader(r, size)
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+		fault("it is not a whole zip file (%v)", err)
+		return nil, e
+	}
+	if len(z.File) > maxFiles {
+		fault("it holds %d files, more than the %d that a bundle may have", len(z.File), maxFiles)
+		return nil, e
+	}
+	seen := map[string]bool{}
+	var total uint64
+	for _, f := range z.File {
+		name := f.Name
+		lower := strings.ToLower(name)
+		switch {
+		case !allowed.MatchString(name):
+			fault("%.80q is no file of a bundle", name)
+		case seen[lower]:
+			fault("%q stands twice", name)
+		}
+		seen[lower] = true
+		if f.Method != zip.Store {
+			fault("%.80q is compressed: bundles store files as they are", name)
+		}
+		if f.Flags&0x1 != 0 {
+			fault("%.80q is encrypted", name)
+		}
+		if mode := f.Mode(); mode&(fs.ModeType) != 0 {
+			fault("%.80q is a link or a folder", name)
+		}
+		if f.UncompressedSize64 != f.CompressedSize64 {
+			fault("%.80q says that it unpacks from %d bytes to %d", name, f.CompressedSize64, f.UncompressedSize64)
+		}
+		if f.UncompressedSize64 > maxFile {
+			fault("%.80q has %d bytes, more than the %d that a file may have", name, f.UncompressedSize64, int64(maxFile))
+		}
+		total += f.UncompressedSize64
+		if total > uint64(size) {
+			fault("its files are said to hold more bytes than it has itself")
+			return nil, e
+		}
+	}
+	if len(e.Faults) > 0 {
+		return nil, e
+	}
+	return z, nil
+}
+
+// directorySize refuses a directory that would take long to read, before it
+// is read.
+func directorySize(r io.ReaderAt, size int64) error {
+	const end = 22
+	n := min(size, 1<<16+end)
+	if n < end {
+		return errors.New("it is too short to be a zip file")
+	}
+	b := make([]byte, n)
+	if _, err := r.ReadAt(b, size-n); err != nil && err != io.EOF {
+		return fmt.Errorf("it cannot be read (%v)", err)
+	}
+	i := bytes.LastIndex(b, []byte("PK\x05\x06"))
+	if i < 0 || i+end > len(b) {
+		return errors.New("it is not a zip file, or was cut off before its end")
+	}
+	if entries := binary.LittleEndian.Uint16(b[i+10:]); entries > maxFiles {
+		return fmt.Errorf("it says that it holds %d files, more than the %d that a bundle may have", entries, maxFiles)
+	}
+	if dir := binary.LittleEndian.Uint32(b[i+12:]); dir > maxDirectory {
+		return fmt.Errorf("its list of files takes %d bytes, more than the %d that a bundle's may", dir, maxDirectory)
+	}
+	return nil
+}
+
+// comparer is a writer that compares what is written with a reader's bytes.
+type comparer struct {
+	r    io.ReaderAt
+	at   int64
+	bad  int64 // offset of the first difference; -1 while there is none
+	buf  []byte
+	size int64
+}
+
+func (c *comparer) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		n := min(len(rest), len(c.buf))
+		got := c.buf[:n]
+		m, err := c.r.ReadAt(got, c.at)
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		if c.bad < 0 {
+			for i := range n {
+				if i >= m || got[i] != rest[i] {
+					c.bad = c.at + int64(i)
+					break
+				}
+			}
+		}
+		c.at += int64(n)
+		rest = rest[n:]
+	}
+	return len(p), nil
+}
+
+// container compares the file with the one that writeZip makes of the same
+// contents: every byte between, before and after the files is checked too. It
+// returns where the first difference is, in words; "" for none.
+func container(r io.ReaderAt, size int64, z *zip.Reader) (string, error) {
+	c := &comparer{r: r, bad: -1, buf: make([]byte, 1<<16), size: size}
+	w := zip.NewWriter(c)
+	type part struct {
+		name       string
+		begin, end int64
+	}
+	var parts []part
+	for _, f := range z.File {
+		if err := w.Flush(); err != nil {
+			return "", err
+		}
+		p := part{f.Name, c.at, 0}
+		to, err := w.CreateRaw(header(f.Name, int64(f.UncompressedSize64), f.CRC32))
+		if err != nil {
+			return "", err
+		}
+		from, err := f.OpenRaw()
+		if err != nil {
+			return fmt.Sprintf("the header of %s is damaged", f.Name), nil
+		}
+		if _, err := io.Copy(to, from); err != nil {
+			return "", err
+		}
+		if err := w.Flush(); err != nil {
+			return "", err
+		}
+		p.end = c.at
+		parts = append(parts, p)
+	}
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	if c.bad < 0 && c.at != size {
+		c.bad = min(c.at, size)
+	}
+	if c.bad < 0 {
+		return "", nil
+	}
+	for _, p := range parts {
+		if c.bad >= p.begin && c.bad < p.end {
+			return fmt.Sprintf("byte %d, which belongs to %s, is not what the contents give", c.bad, p.name), nil
+		}
+	}
+	return fmt.Sprintf("byte %d, in the zip file's list of files (MANIFEST.txt and the files themselves are intact where no other line says otherwise), is not what the contents give", c.bad), nil
+}
