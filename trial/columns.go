@@ -158,3 +158,37 @@ func exactly(x float64) *big.Rat {
 	r, _ := new(big.Rat).SetString(decimalText(x))
 	return r
 }
+
+// NeededColumns lists the columns of the file of schools without which the
+// protocol cannot be carried out: id and name, and what its strata, rules,
+// funnel, draw and communities use, traced back to the columns from which
+// bands and groups are made.
+func (p *Protocol) NeededColumns() []string {
+	var used []string
+	used = append(used, p.Strata...)
+	used = append(used, p.Recruitment.Region)
+	for _, rule := range p.Recruitment.Eligible {
+		used = append(used, rule.Column)
+	}
+	columns, _ := p.rosterColumns()
+	for _, c := range columns {
+		used = append(used, c.from)
+	}
+	for i := len(p.Schools.Groups) - 1; i >= 0; i-- { // a group may be made from an earlier one
+		if g := p.Schools.Groups[i]; slices.Contains(used, g.Name) {
+			used = append(used, g.From)
+		}
+	}
+	for _, b := range p.Schools.Bands {
+		if slices.Contains(used, b.Name) {
+			used = append(used, b.From)
+		}
+	}
+	needed := []string{"id", "name"}
+	for _, c := range p.SchoolColumns() {
+		if slices.Contains(used, c.Name) {
+			needed = append(needed, c.Name)
+		}
+	}
+	return slices.Compact(needed)
+}
