@@ -3,6 +3,7 @@ package conduct
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -47,29 +48,34 @@ func (t *Trial) taken(tx *store.Tx, f File, content any) error {
 	}{f.Digest, f.Rows, f.Stored, f.NotStored, trial.DigestOf(string(text))}, "")
 }
 
-// Known is what the importers need to know of the trial.
+// Known is what is on record, as the importers need it.
 type Known struct {
-	Facts   trial.Facts
-	Schools []trial.School
-	Staff   []trial.Staff
-	Pupils  []trial.Pupil
-	Leaders map[string]string // every leader's school, by person
-	Locked  map[string]bool   // pupils on the locked roster
+	Facts       trial.Facts
+	Schools     []trial.School
+	OnRoster    map[string]bool // schools on the locked roster; nil before the lock
+	Staff       []trial.Staff
+	Responses   []trial.Response
+	Pupils      []trial.Pupil
+	Identities  []trial.Identity // of pupils
+	Scores      []trial.Score
+	Attendance  []trial.Attendance
+	Withdrawals []trial.Withdrawal
 }
 
 // Known reads it.
 func (t *Trial) Known(ctx context.Context) (k Known, err error) {
 	err = t.read(ctx, func(tx *store.Tx) error {
-		if k.Facts, err = tx.Facts(); err != nil {
-			return err
-		}
-		if k.Schools, err = tx.Schools(); err != nil {
-			return err
-		}
-		if k.Staff, err = tx.Staff(); err != nil {
-			return err
-		}
-		if k.Pupils, err = tx.Pupils(); err != nil {
+		var errs [9]error
+		k.Facts, errs[0] = tx.Facts()
+		k.Schools, errs[1] = tx.Schools()
+		k.Staff, errs[2] = tx.Staff()
+		k.Responses, errs[3] = tx.Responses()
+		k.Pupils, errs[4] = tx.Pupils()
+		k.Identities, errs[5] = tx.Identities("pupil")
+		k.Scores, errs[6] = tx.Scores()
+		k.Attendance, errs[7] = tx.Attendance()
+		k.Withdrawals, errs[8] = tx.Withdrawals()
+		if err := errors.Join(errs[:]...); err != nil {
 			return err
 		}
 		if k.Facts.Locked {
@@ -77,13 +83,12 @@ func (t *Trial) Known(ctx context.Context) (k Known, err error) {
 			if err != nil {
 				return err
 			}
-			k.Locked = map[string]bool{}
-			for _, p := range roster.Pupils {
-				k.Locked[p.ID] = true
+			k.OnRoster = map[string]bool{}
+			for _, s := range roster.Schools {
+				k.OnRoster[s.ID] = true
 			}
 		}
-		k.Leaders, err = tx.Leaders()
-		return err
+		return nil
 	})
 	return k, err
 }
@@ -216,11 +221,20 @@ func (e *RevisionError) Error() string {
 	return fmt.Sprintf("%d scores of %s are stored already (the first is %s's); nothing was stored", e.N, e.Measure, e.First)
 }
 
-// ImportScores enters scores from an outcome file. Scores that are there
-// already are a *RevisionError, unless why is given: then they are corrected,
-// the old ones staying in the record.
-func (t *Trial) ImportScores(ctx context.Context, f File, scores []trial.Score, why string) error {
-	return t.write(ctx, trial.StoreOutcomes, func(tx *store.Tx) error {
+// ImportScores enters scores from an outcome file, with the joiners that
+// turned up in it. Scores that are there already are a *RevisionError, unless
+// why is given: then they are corrected, the old ones staying in the record.
+func (t *Trial) ImportScores(ctx context.Context, f File, scores []trial.Score, joiners []trial.Pupil, why string) error {
+	return t.scores(ctx, trial.StoreOutcomes, f, scores, joiners, why)
+}
+
+// ImportBaselines enters schools' baseline scores, where schools are measured.
+func (t *Trial) ImportBaselines(ctx context.Context, f File, scores []trial.Score, why string) error {
+	return t.scores(ctx, trial.ChangeSchools, f, scores, nil, why)
+}
+
+func (t *Trial) scores(ctx context.Context, action trial.Action, f File, scores []trial.Score, joiners []trial.Pupil, why string) error {
+	return t.write(ctx, action, func(tx *store.Tx) error {
 		there, err := tx.Scores()
 		if err != nil {
 			return err
@@ -238,22 +252,27 @@ func (t *Trial) ImportScores(ctx context.Context, f File, scores []trial.Score, 
 				again[s.Measure].N++
 			}
 		}
-		if why == "" {
-			for _, m := range sortedKeys(again) {
+		for _, m := range sortedKeys(again) {
+			if why == "" {
 				return again[m]
 			}
+			if err := t.log(tx, t.at(), "score correct", "measure "+m, nil, map[string]int{"scores": again[m].N}, why); err != nil {
+				return err
+			}
+		}
+		for i := range joiners {
+			joiners[i].Joiner = true
+		}
+		if err := tx.AddPupils(joiners); err != nil {
+			return err
 		}
 		if err := tx.AddScores(scores); err != nil {
 			return err
 		}
-		if len(again) > 0 {
-			for _, m := range sortedKeys(again) {
-				if err := t.log(tx, t.at(), "score correct", "outcome "+m, nil, map[string]int{"scores": again[m].N}, why); err != nil {
-					return err
-				}
-			}
-		}
-		return t.taken(tx, f, scores)
+		return t.taken(tx, f, struct {
+			Scores  []trial.Score
+			Joiners []trial.Pupil
+		}{scores, joiners})
 	})
 }
 
