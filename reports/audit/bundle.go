@@ -360,6 +360,8 @@ var cannot = []string{
 	"that data were not changed before they were stored",
 }
 
+const leftOut = "\nLeft out of this bundle on purpose:\n\n"
+
 func (b Bundle) notCovered() string {
 	var s strings.Builder
 	s.WriteString("NOT COVERED\n\nNobody can learn from this bundle:\n\n")
@@ -377,7 +379,7 @@ func (b Bundle) notCovered() string {
 		fmt.Fprintf(&s, "By the record the last receipt was made at entry %d of %d;\nwhether its holder still has it, only the holder can say.\n", latest, len(b.Ledger))
 	}
 	if len(b.NotIncluded) > 0 {
-		s.WriteString("\nLeft out of this bundle on purpose:\n\n")
+		s.WriteString(leftOut)
 		for _, n := range b.NotIncluded {
 			s.WriteString("- " + n + "\n")
 		}

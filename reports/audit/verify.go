@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -1038,7 +1039,46 @@ func (v *verifier) covered() {
 	if v.opts.Commitment == "" && len(v.of(actionCommit)) > 0 {
 		v.say(Note, checkCovered, "you gave no copy of the commitment of your own")
 	}
+	v.prose()
+}
+
+// prose says which texts for people are not this program's own: another version
+// wrote the bundle, or they were changed along with the manifest.
+func (v *verifier) prose() {
+	b := Bundle{Trial: v.found.Trial, Ledger: v.lines}
+	readme := string(v.files[readmeName])
+	if m := programLine.FindStringSubmatch(readme); m != nil {
+		b.Program = m[1]
+	}
+	if runs := v.of(actionProtocol); len(runs) > 0 {
+		if p, err := trial.ParseProtocol("protocol", v.files[fmt.Sprintf("protocol/%d.yaml", len(runs))]); err == nil {
+			b.Title = p.Trial.Title
+		}
+	}
+	for _, name := range sortedNames(v.files) {
+		if strings.HasPrefix(name, "receipts/") {
+			if r, err := trial.ParseReceipt(string(v.files[name])); err == nil {
+				b.Receipts = append(b.Receipts, r)
+			}
+		}
+	}
+	_, left, _ := strings.Cut(string(v.files[notCoveredName]), leftOut)
+	for _, line := range strings.Split(left, "\n") {
+		if s, ok := strings.CutPrefix(line, "- "); ok {
+			b.NotIncluded = append(b.NotIncluded, s)
+		}
+	}
+	for _, x := range []struct{ name, want string }{{readmeName, b.readme()}, {formatName, string(format)}, {notCoveredName, b.notCovered()}} {
+		if got := string(v.files[x.name]); got != x.want {
+			v.say(Note, checkCovered, "%s is not the text that this program writes: another version wrote the bundle, or somebody changed it together with %s", x.name, manifestName)
+		}
+	}
+	for _, n := range b.NotIncluded {
+		v.say(Note, checkCovered, "left out of the bundle: %s", n)
+	}
 	if v.files[reportName] != nil {
 		v.say(Note, checkCovered, "%s, the rule and the scripts are held to %s only", reportName, manifestName)
 	}
 }
+
+var programLine = regexp.MustCompile(`(?m)^Program  (.*)$`)
