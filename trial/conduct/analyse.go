@@ -182,8 +182,8 @@ func (t *Trial) armFlow(arm trial.Arm, r trial.Records) trial.ArmFlow {
 	return a
 }
 
-// notCollected is why nobody is analysed before there are outcomes.
-const notCollected = "outcome not collected yet"
+// NotCollected is why nobody is analysed before there are outcomes.
+const NotCollected = "outcome not collected yet"
 
 // flowNow counts the flow before any analysis: those who withdrew from data
 // collection are lost, all others wait.
@@ -206,7 +206,7 @@ func (t *Trial) flowNow(records trial.Records) trial.Flow {
 			if gone["school "+s.ID] {
 				schools[trial.LostSchoolWithdrew]++
 			} else {
-				schools[notCollected]++
+				schools[NotCollected]++
 			}
 		}
 		for _, p := range records.Roster.Pupils {
@@ -220,7 +220,7 @@ func (t *Trial) flowNow(records trial.Records) trial.Flow {
 			case gone["pupil "+p.ID]:
 				pupils[trial.LostPupilWithdrew]++
 			default:
-				pupils[notCollected]++
+				pupils[NotCollected]++
 			}
 		}
 		a.Schools.Lost, a.Pupils.Lost = sortedCounts(schools), sortedCounts(pupils)

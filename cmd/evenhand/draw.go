@@ -1,0 +1,310 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"evenhand/randomize"
+	"evenhand/trial/conduct"
+)
+
+func (a *app) rosterCommand() *cobra.Command {
+	check := command("check", "Run the checklist before the lock, without locking", "", "evenhand roster check", noArgs,
+		a.writing(func(ctx context.Context, t *conduct.Trial, _ []string) error {
+			checks, err := t.Checklist(ctx)
+			if err != nil {
+				return err
+			}
+			bad := 0
+			for _, c := range checks {
+				if !c.OK {
+					bad++
+				}
+			}
+			if err := a.print(struct {
+				Ready  bool            `json:"ready"`
+				Checks []conduct.Check `json:"checks"`
+			}{bad == 0, checks}, func() { a.checklist(checks) }); err != nil {
+				return err
+			}
+			if bad > 0 {
+				return fmt.Errorf("%d of %d checks fail: the roster cannot be locked yet", bad, len(checks))
+			}
+			return nil
+		}))
+	lock := command("lock", "Freeze schools, strata and pupils before the draw",
+		"Run the checklist, then freeze the texts of design and roster, and the list of pupils, with\ntheir digests. Until the draw is committed the roster may be locked again as a new version;\nthe old one stays in the record.",
+		"evenhand roster lock", noArgs,
+		a.writing(func(ctx context.Context, t *conduct.Trial, _ []string) error {
+			lock, err := t.LockRoster(ctx)
+			var refused *conduct.LockError
+			if errors.As(err, &refused) && !a.json() {
+				a.checklist(refused.Checks)
+			}
+			if err != nil {
+				return err
+			}
+			return a.print(lock, func() {
+				a.checklist(lock.Checks)
+				a.say("\nRoster version %d is locked: %d schools, %d pupils.", lock.Version, lock.Schools, lock.Pupils)
+				a.say("  design  %s", lock.DesignDigest)
+				a.say("  roster  %s", lock.RosterDigest)
+				a.say("  pupils  %s", lock.PupilsDigest)
+			})
+		}))
+	var out string
+	var part choice
+	show := command("show", "Print a text of the locked roster", "Print the exact bytes of the locked roster, the design, or the list of pupils.",
+		"evenhand roster show\nevenhand roster show --part design --out design.txt", noArgs,
+		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			rosters, err := t.Rosters(ctx)
+			if err != nil {
+				return err
+			}
+			if len(rosters) == 0 {
+				return withHint(errors.New("no roster is locked"), "`evenhand roster lock` does that")
+			}
+			l := rosters[len(rosters)-1]
+			text := map[string]string{"roster": l.RosterText, "design": l.DesignText, "pupils": l.PupilsText}[part.value]
+			return a.printText(out, text)
+		}))
+	addChoice(show, &part, "part", "roster", "which text", "roster", "design", "pupils")
+	show.Flags().StringVar(&out, "out", "", "write it to a file")
+	return group("roster", "What is drawn from: check, lock, show", check, lock, show)
+}
+
+// printText writes a text's exact bytes to a file, or to standard output.
+func (a *app) printText(file, text string) error {
+	if file == "" {
+		_, err := io.WriteString(a.stdout, text)
+		return err
+	}
+	return writeFile(file, false, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
+}
+
+func (a *app) checklist(checks []conduct.Check) {
+	for _, c := range checks {
+		mark := "ok  "
+		if !c.OK {
+			mark = "NO  "
+		}
+		a.say("%s%-10s %s", mark, c.Name, c.Evidence)
+		for i, name := range c.Names {
+			if i == 20 {
+				a.say("                 and %d more (--format json lists all)", len(c.Names)-i)
+				break
+			}
+			a.say("                 %s", name)
+		}
+	}
+}
+
+func (a *app) drawCommand() *cobra.Command {
+	var times int
+	rehearse := command("rehearse", "Draw many times from chance that can never become the draw",
+		"Rehearse the draw on the locked roster: sizes of the arms, and every school's realised chance\nbeside the planned one. Rehearsals use a domain of chance of their own, and never show the arm of\na school.",
+		"evenhand draw rehearse\nevenhand draw rehearse --times 10000", noArgs,
+		func(ctx context.Context, _ []string) error {
+			return a.withTrial(ctx, true, func(t *conduct.Trial) error {
+				r, err := t.Rehearse(ctx, times, a.progress("rehearsing"))
+				if err != nil {
+					return err
+				}
+				return a.print(r, func() {
+					a.say("%d rehearsals. None of them can become the draw.", r.Times)
+					rows := [][]string{{"arm", "chance planned", "realised", "schools' lowest", "highest", "by chance within", "sizes", "communities of"}}
+					for _, arm := range r.Arms {
+						sizes := fmt.Sprint(arm.Smallest)
+						if arm.Largest != arm.Smallest {
+							sizes = fmt.Sprintf("%d to %d", arm.Smallest, arm.Largest)
+						}
+						rows = append(rows, []string{arm.Arm, fmt.Sprintf("%.4f", arm.Planned), fmt.Sprintf("%.4f", arm.Realised), fmt.Sprintf("%.3f", arm.LowestOf), fmt.Sprintf("%.3f", arm.HighestOf), fmt.Sprintf("±%.3f", arm.Expected), sizes, strings.Trim(fmt.Sprint(arm.Communities), "[]")})
+					}
+					a.table(rows)
+				})
+			})
+		})
+	rehearse.Flags().IntVar(&times, "times", 1000, "how many rehearsals")
+
+	commit := command("commit", "Say what will be drawn, and from which chance",
+		"Commit the draw: print a short text that names the locked roster and design by their digests and\nsays where chance comes from. Send it to the funder or the registry before the draw.\nA commitment is made once.",
+		"evenhand draw commit", noArgs,
+		a.writing(func(ctx context.Context, t *conduct.Trial, _ []string) error {
+			c, err := t.CommitDraw(ctx)
+			if err != nil {
+				return err
+			}
+			return a.print(struct {
+				Roster int    `json:"roster"`
+				Source string `json:"source"`
+				At     string `json:"at"`
+				Text   string `json:"text"`
+			}{c.Roster, c.Source, c.At.Format("2006-01-02T15:04:05Z"), c.Text}, func() {
+				fmt.Fprint(a.stdout, c.Text)
+				if c.Source == "local" {
+					a.note("chance is this computer's random source, read at the moment of the draw: others must take the operator's word that this was the first draw")
+				}
+			})
+		}))
+
+	var confirmedBy string
+	run := command("run", "Make the draw: once, whole or not at all",
+		"Draw the schools into arms and communities from the committed roster. It is one transaction:\na crash at any instant leaves no draw or the whole draw. A second run changes nothing and says\nwhen the draw was made.",
+		"evenhand draw run\nevenhand draw run --confirmed-by \"B. Statistician\"", noArgs,
+		a.writing(func(ctx context.Context, t *conduct.Trial, _ []string) error {
+			d, err := t.RunDraw(ctx, confirmedBy)
+			if err != nil {
+				return err
+			}
+			return a.print(struct {
+				Roster int    `json:"roster"`
+				Chance string `json:"chance"`
+				Digest string `json:"digest"`
+				At     string `json:"at"`
+			}{d.Roster, d.Chance, d.Digest, d.At.Format("2006-01-02T15:04:05Z")}, func() {
+				a.say("The draw was made on %s.", d.At.Format("2006-01-02 at 15:04:05 UTC"))
+				a.say("  chance      %s", d.Chance)
+				a.say("  allocation  %s (digest)", d.Digest)
+				a.say("`evenhand draw show` shows it to those who may know; `evenhand draw verify` draws again and compares.")
+			})
+		}))
+	run.Flags().StringVar(&confirmedBy, "confirmed-by", "", "the second person, where the protocol asks for two")
+
+	var out string
+	var part choice
+	show := command("show", "Show the allocation to those who may know it",
+		"Show which school is in which arm and community, or print one of the exact texts: the allocation,\nthe design, the roster, the chance, the commitment. People whom the protocol keeps blind get none.",
+		"evenhand draw show\nevenhand draw show --part allocation --out allocation.txt", noArgs,
+		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			v, err := t.ShowDraw(ctx)
+			if err != nil {
+				return err
+			}
+			if part.value != "table" {
+				text := map[string]string{"allocation": v.Draw.AllocationText, "design": v.Design, "roster": v.Roster, "chance": v.Draw.Chance + "\n", "commitment": v.Commitment.Text}[part.value]
+				return a.printText(out, text)
+			}
+			return a.showDraw(ctx, t, v)
+		}))
+	addChoice(show, &part, "part", "table", "what to print", "table", "allocation", "design", "roster", "chance", "commitment")
+	show.Flags().StringVar(&out, "out", "", "write the text to a file")
+
+	verify := command("verify", "Draw again from the stored texts and compare every byte", "Draw again from the stored texts, and compare every byte, the lines used for queries and the\nledger's digests. Exit status 3 if anything disagrees.", "evenhand draw verify", noArgs,
+		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			v, err := t.VerifyDraw(ctx)
+			if err != nil {
+				return err
+			}
+			return a.print(v, func() {
+				a.say("PASS  drawn again: all %d schools are as recorded; digest %s", v.Schools, v.Digest)
+			})
+		}))
+	return group("draw", "The lots: rehearse, commit, run, show, verify, replay", rehearse, commit, run, show, verify, a.replayCommand())
+}
+
+func (a *app) showDraw(ctx context.Context, t *conduct.Trial, v conduct.DrawView) error {
+	views, err := t.Schools(ctx)
+	if err != nil {
+		return err
+	}
+	byID := map[string]conduct.SchoolView{}
+	for _, s := range views {
+		byID[s.School.ID] = s
+	}
+	type line struct {
+		School    string `json:"school"`
+		Name      string `json:"name"`
+		Stratum   string `json:"stratum"`
+		Arm       string `json:"arm"`
+		Community int    `json:"community"`
+	}
+	lines := make([]line, len(v.Lines))
+	sizes := map[string]int{}
+	for i, l := range v.Lines {
+		s := byID[l.School]
+		lines[i] = line{l.School, s.School.Name, s.Stratum, l.Arm, l.Community}
+		sizes[l.Arm]++
+	}
+	return a.print(struct {
+		Drawn  string         `json:"drawn"`
+		By     string         `json:"by"`
+		Digest string         `json:"digest"`
+		Sizes  map[string]int `json:"sizes"`
+		Lines  []line         `json:"schools"`
+	}{v.Draw.At.Format("2006-01-02T15:04:05Z"), v.Draw.Actor, v.Draw.Digest, sizes, lines}, func() {
+		a.say("Drawn on %s by %s; digest %s", v.Draw.At.Format("2006-01-02 at 15:04:05 UTC"), v.Draw.Actor, v.Draw.Digest)
+		for _, arm := range t.Protocol.Arms {
+			a.say("  %s: %d schools", arm.Label, sizes[arm.ID])
+		}
+		rows := [][]string{{"school", "name", "stratum", "arm", "community"}}
+		for _, l := range lines {
+			community := "–"
+			if l.Community > 0 {
+				community = fmt.Sprint(l.Community)
+			}
+			rows = append(rows, []string{l.School, l.Name, l.Stratum, l.Arm, community})
+		}
+		a.table(rows)
+	})
+}
+
+func (a *app) replayCommand() *cobra.Command {
+	var design, roster, chance string
+	rehearsal := -1
+	c := command("replay --design FILE --roster FILE --chance FILE", "Draw again from the three texts alone, without any store",
+		"Draw from the committed texts and print the allocation, byte for byte as the rule says, on\nstandard output. Needs no trial and no store.",
+		"evenhand draw replay --design design.txt --roster roster.txt --chance chance.txt | sha256sum\nevenhand draw replay --design design.txt --roster roster.txt --chance chance.txt --rehearsal 3", noArgs,
+		func(context.Context, []string) error {
+			texts := make([][]byte, 3)
+			for i, f := range []struct{ flag, file string }{{"design", design}, {"roster", roster}, {"chance", chance}} {
+				if f.file == "" {
+					return usagef("--%s is missing: the draw is made from three texts", f.flag)
+				}
+				var err error
+				if texts[i], err = a.readFile(f.file); err != nil {
+					return err
+				}
+			}
+			d, err1 := randomize.ParseDesign(texts[0])
+			r, err2 := randomize.ParseRoster(texts[1])
+			ch, err3 := randomize.ParseChance(string(texts[2]))
+			if err := errors.Join(inFile(design, err1), inFile(roster, err2), inFile(chance, err3)); err != nil {
+				return err
+			}
+			var allocation *randomize.Allocation
+			var err error
+			if rehearsal >= 0 {
+				allocation, err = randomize.Rehearse(d, r, ch, rehearsal)
+			} else {
+				allocation, err = randomize.Draw(d, r, ch)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = a.stdout.Write(allocation.Text())
+			return err
+		})
+	c.Flags().StringVar(&design, "design", "", "the design text")
+	c.Flags().StringVar(&roster, "roster", "", "the roster text")
+	c.Flags().StringVar(&chance, "chance", "", "64 hexadecimal digits")
+	c.Flags().IntVar(&rehearsal, "rehearsal", -1, "draw this rehearsal instead of the draw")
+	c.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("rehearsal") && rehearsal < 0 {
+			return usagef("--rehearsal: a number of 0 or more")
+		}
+		return nil
+	}
+	return c
+}
+
+func inFile(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"evenhand/trial"
+	"evenhand/trial/conduct"
+)
+
+func (a *app) ledgerCommand() *cobra.Command {
+	var last int
+	show := command("show", "Show the ledger: who did what, when, and why", "Show every change that was made, oldest first: who, when (UTC), what, before, after, why.\nAs JSON, each entry is the exact text that was hashed, with its digest.",
+		"evenhand ledger show\nevenhand ledger show --last 20\nevenhand ledger show --format json", noArgs,
+		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			records, err := t.Ledger(ctx)
+			if err != nil {
+				return err
+			}
+			if last > 0 && last < len(records) {
+				records = records[len(records)-last:]
+			}
+			type line struct {
+				Seq    int    `json:"seq"`
+				Digest string `json:"digest"`
+				Text   string `json:"text"`
+			}
+			lines := make([]line, len(records))
+			for i, r := range records {
+				lines[i] = line{r.Seq, r.Digest, r.Text}
+			}
+			return a.print(struct {
+				Entries []line `json:"entries"`
+			}{lines}, func() {
+				for _, r := range records {
+					e, err := r.Entry()
+					if err != nil {
+						a.say("%d  cannot be read: %v", r.Seq, err)
+						continue
+					}
+					a.say("%d  %s  %s  %s: %s", e.Seq, e.At.Format("2006-01-02 15:04:05"), e.Actor, e.Action, e.About)
+					if len(e.Before) > 0 {
+						a.say("      was  %s", shorten(string(e.Before)))
+					}
+					if len(e.After) > 0 {
+						a.say("      is   %s", shorten(string(e.After)))
+					}
+					if e.Why != "" {
+						a.say("      why  %s", e.Why)
+					}
+				}
+			})
+		}))
+	show.Flags().IntVar(&last, "last", 0, "only the last so many entries")
+
+	var receiptFiles []string
+	check := command("check", "Check that nothing in the ledger was changed",
+		"Check the chain: every entry's digest is that of its text, and each names the one before.\nThe chain alone cannot show that its end was cut off, or that all of it was written anew:\na receipt that somebody else kept can. Exit status 3 if anything disagrees.",
+		"evenhand ledger check\nevenhand ledger check --receipt funder-2027-01-14.txt", noArgs,
+		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			records, err := t.Ledger(ctx)
+			if err != nil {
+				return err
+			}
+			head, err := trial.CheckLedger(records)
+			if err != nil {
+				return err
+			}
+			covered := 0
+			for _, file := range receiptFiles {
+				text, err := a.readFile(file)
+				if err != nil {
+					return err
+				}
+				r, err := trial.ParseReceipt(string(text))
+				if err != nil {
+					return fmt.Errorf("%s: %w", file, err)
+				}
+				if err := r.Check(t.ID(), records); err != nil {
+					return fmt.Errorf("%s: %w", file, err)
+				}
+				covered = max(covered, r.Size)
+			}
+			if err := t.CheckRecords(ctx); err != nil {
+				return err
+			}
+			return a.print(struct {
+				Entries    int    `json:"entries"`
+				Head       string `json:"head"`
+				Covered    int    `json:"covered"`
+				NotCovered int    `json:"not_covered"`
+			}{len(records), head, covered, len(records) - covered}, func() {
+				a.say("PASS  %d entries, no gap and no edit; head %s", len(records), head)
+				a.say("PASS  locked texts, draw and results have the digests that the ledger names")
+				if len(receiptFiles) > 0 {
+					a.say("PASS  entries 1 to %d are as the receipts saw them", covered)
+				}
+				if n := len(records) - covered; n > 0 {
+					a.say("NOTE  %d entries are covered by no receipt given here: only a copy held by somebody else shows that they were not written anew", n)
+				}
+			})
+		}))
+	check.Flags().StringArrayVar(&receiptFiles, "receipt", nil, "a receipt that somebody kept (may be given several times)")
+
+	var out, holder string
+	receipt := command("receipt", "Print a receipt to be kept by somebody else",
+		"Print a dated receipt: the ledger's size and head. Send it to somebody who has no hand in the\ntrial (the funder, a registry): later it proves that nothing before it was changed.\nWith --holder, that it was handed out is recorded (which is itself an entry, after it).",
+		"evenhand ledger receipt\nevenhand ledger receipt --out receipt.txt --holder \"the funder\"", noArgs,
+		func(ctx context.Context, _ []string) error {
+			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
+				r, err := t.Receipt(ctx, holder)
+				if err != nil {
+					return err
+				}
+				if out != "" {
+					return writeFile(out, false, func(w io.Writer) error { _, err := io.WriteString(w, r.Text()); return err })
+				}
+				return a.print(struct {
+					Trial   string `json:"trial"`
+					Entries int    `json:"entries"`
+					Head    string `json:"head"`
+					Made    string `json:"made"`
+					Text    string `json:"text"`
+				}{r.Trial, r.Size, r.Head, r.At.Format("2006-01-02T15:04:05Z"), r.Text()}, func() { fmt.Fprint(a.stdout, r.Text()) })
+			})
+		})
+	receipt.Flags().StringVar(&out, "out", "", "write it to a file")
+	receipt.Flags().StringVar(&holder, "holder", "", "who will keep it")
+	return group("ledger", "The record of every change: show, check, receipt", show, check, receipt)
+}
+
+// shorten keeps a line of the ledger readable on a screen.
+func shorten(s string) string {
+	const most = 160
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return strings.TrimSpace(s)
+}

@@ -1,0 +1,403 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"evenhand/randomize"
+	"evenhand/reports"
+	"evenhand/reports/audit"
+	"evenhand/reports/render"
+	"evenhand/trial"
+	"evenhand/trial/conduct"
+)
+
+// reportInput is what the report is built from.
+func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
+	p := t.Protocol
+	in := reports.Input{GeneratedAt: a.now().UTC(), Phase: s.Facts.Phase(), Protocol: p, Flow: s.Flow}
+	for _, r := range s.Recruitment.Regions {
+		in.Regions = append(in.Regions, reports.RegionCount{Region: r.Region, Listed: r.Listed, Ready: r.Ready, Left: r.Left, Agreed: agreedIn(p, s, r.Region)})
+	}
+	switch {
+	case s.Last != nil:
+		in.Results = s.Last.Results
+	case s.Draw == nil:
+		in.NoResults = "the draw has not been made yet"
+	default:
+		in.NoResults = "the plan has not been run yet (evenhand analysis run)"
+	}
+	if s.Draw != nil {
+		in.Communities = communitiesOf(p, s)
+		in.Delivery = reports.Delivery{Sessions: p.Delivery.Sessions, Complier: complierText(p), Recorded: len(s.Records.Attendance) > 0}
+		in.SchoolMeans = schoolMeans(t, s)
+	}
+	in.Provenance = provenance(t, s)
+	for _, v := range s.Versions[1:] {
+		if s.Rosters != nil && v.At.After(s.Rosters[0].At) {
+			in.Deviations = append(in.Deviations, reports.Deviation{On: v.At, By: v.Author, Kind: fmt.Sprintf("protocol version %d", v.Version), What: "the protocol was amended after the roster was locked", Why: v.Reason})
+		}
+	}
+	if s.Stop != nil {
+		in.Stopped = &reports.Stopped{On: s.Stop.At, By: s.Stop.Actor, Reason: s.Stop.Reason}
+	}
+	return in
+}
+
+// agreedIn counts a region's schools that signed.
+func agreedIn(p *trial.Protocol, s conduct.Snapshot, region string) int {
+	n := 0
+	for _, school := range s.Schools {
+		r := school.Attributes[p.Recruitment.Region]
+		if r == "" {
+			r = "not known"
+		}
+		if r == region && len(p.Recruitment.Agreement) > 0 && len(school.Signatures) >= len(p.Recruitment.Agreement) {
+			n++
+		}
+	}
+	return n
+}
+
+func complierText(p *trial.Protocol) string {
+	if p.Delivery.Complier.Sessions == 0 {
+		return ""
+	}
+	return fmt.Sprintf("at least %d sessions attended by %s", p.Delivery.Complier.Sessions, p.Delivery.Complier.By)
+}
+
+// communitiesOf lists the communities with their schools and attendance.
+func communitiesOf(p *trial.Protocol, s conduct.Snapshot) []reports.Community {
+	pupils := map[string]int{}
+	for _, pupil := range s.Roster.Pupils {
+		pupils[pupil.School]++
+	}
+	left := map[string]bool{}
+	for _, w := range s.Records.Withdrawals {
+		if w.Level == "school" && w.From != trial.FromData {
+			left[w.Subject] = true
+		}
+	}
+	attended := p.SessionsAttended(s.Records.Attendance, s.Roster.Schools)
+	type key struct {
+		arm    string
+		number int
+	}
+	by := map[key]*reports.Community{}
+	var keys []key
+	for _, school := range s.Roster.Schools {
+		got := s.Records.Allocation[school.ID]
+		if got.Community == 0 {
+			continue
+		}
+		k := key{got.Arm, got.Community}
+		c := by[k]
+		if c == nil {
+			c = &reports.Community{Arm: got.Arm, Number: got.Community}
+			if len(s.Records.Attendance) > 0 {
+				c.Attended = make([]int, len(p.Delivery.Sessions))
+			}
+			by[k] = c
+			keys = append(keys, k)
+		}
+		line := reports.SchoolLine{ID: school.ID, Name: school.Name, Region: school.Attributes[p.Recruitment.Region], Pupils: pupils[school.ID], Withdrew: left[school.ID]}
+		e, err1 := strconv.ParseFloat(school.Attributes["easting"], 64)
+		n, err2 := strconv.ParseFloat(school.Attributes["northing"], 64)
+		if err1 == nil && err2 == nil {
+			line.HasPlace, line.Easting, line.Northing = true, e, n
+		}
+		c.Schools = append(c.Schools, line)
+		sum := 0
+		for i, there := range attended[school.ID] {
+			if there {
+				sum++
+				if c.Attended != nil {
+					c.Attended[i]++
+				}
+			}
+		}
+		if p.Delivery.Complier.Sessions > 0 && sum >= p.Delivery.Complier.Sessions {
+			c.Compliers++
+		}
+	}
+	order := map[string]int{}
+	for i, arm := range p.Arms {
+		order[arm.ID] = i
+	}
+	slices.SortFunc(keys, func(x, y key) int {
+		if x.arm != y.arm {
+			return order[x.arm] - order[y.arm]
+		}
+		return x.number - y.number
+	})
+	all := make([]reports.Community, len(keys))
+	for i, k := range keys {
+		all[i] = *by[k]
+	}
+	return all
+}
+
+// schoolMeans gives the primary outcome's mean in each school.
+func schoolMeans(t *conduct.Trial, s conduct.Snapshot) []reports.SchoolMean {
+	primary := t.Protocol.PrimaryOutcome()
+	schoolOf := map[string]string{}
+	for _, p := range s.Roster.Pupils {
+		schoolOf[p.ID] = p.School
+	}
+	if t.Protocol.Trial.Measured == "schools" {
+		for _, school := range s.Roster.Schools {
+			schoolOf[school.ID] = school.ID
+		}
+	}
+	// Analysed pupils only: where the plan uses the baseline, those who have one.
+	needed := map[string]bool{}
+	useBaseline := primary.Baseline.Column != "" && slices.Contains(t.Protocol.Plan.Covariates, "baseline")
+	for _, score := range s.Records.Scores {
+		if score.Measure == trial.BaselineOf(primary.ID) && score.Missing == "" {
+			needed[score.Person] = true
+		}
+	}
+	sum, n := map[string]float64{}, map[string]int{}
+	for _, score := range s.Records.Scores {
+		if useBaseline && !needed[score.Person] {
+			continue
+		}
+		if school := schoolOf[score.Person]; school != "" && score.Measure == primary.ID && score.Missing == "" {
+			sum[school] += score.Value
+			n[school]++
+		}
+	}
+	var all []reports.SchoolMean
+	for _, school := range s.Roster.Schools {
+		if k := n[school.ID]; k > 0 {
+			all = append(all, reports.SchoolMean{School: school.ID, Arm: s.Records.Allocation[school.ID].Arm, N: k, Mean: sum[school.ID] / float64(k)})
+		}
+	}
+	return all
+}
+
+func provenance(t *conduct.Trial, s conduct.Snapshot) reports.Provenance {
+	p := reports.Provenance{Program: t.Who.Program, ProtocolVersion: t.Version, Protocol: trial.DigestOf(t.Text), Rule: "rule 1", LedgerEntries: len(s.Ledger)}
+	if n := len(s.Ledger); n > 0 {
+		p.LedgerHead = s.Ledger[n-1].Digest
+	}
+	for _, r := range s.Ledger {
+		if e, err := r.Entry(); err == nil && e.Action == "draw rehearse" {
+			p.Rehearsals++
+		}
+	}
+	if n := len(s.Rosters); n > 0 {
+		l := s.Rosters[n-1]
+		p.Design, p.Roster, p.Pupils = randomize.Digest([]byte(l.DesignText)), randomize.Digest([]byte(l.RosterText)), trial.DigestOf(l.PupilsText)
+		p.Locked = reports.Act{At: l.At, People: []string{l.Actor}}
+	}
+	if c := s.Commitment; c != nil {
+		p.Commitment, p.Committed = trial.DigestOf(c.Text), reports.Act{At: c.At, People: []string{c.Actor}}
+		p.ChanceSource = chanceText(c.Source)
+	}
+	if d := s.Draw; d != nil {
+		p.Allocation, p.Chance, p.Drawn = d.Digest, d.Chance, reports.Act{At: d.At, People: []string{d.Actor}}
+		if d.ConfirmedBy != "" {
+			p.Drawn.People = append(p.Drawn.People, d.ConfirmedBy)
+		}
+	}
+	if s.Last != nil {
+		p.Data, p.Results, p.Analysed = s.Last.DataDigest, s.Last.Digest, reports.Act{At: s.Last.At, People: []string{s.Last.Actor}}
+	}
+	for _, r := range s.Receipts {
+		p.Receipts = append(p.Receipts, r.Receipt)
+	}
+	return p
+}
+
+func chanceText(source string) string {
+	if source == "local" {
+		return "this computer's random source, read at the moment of the draw (others must take the operator's word that this was the first draw)"
+	}
+	return source
+}
+
+// buildReport makes the report's HTML.
+func (a *app) buildReport(t *conduct.Trial, s conduct.Snapshot) ([]byte, error) {
+	report, err := reports.Build(a.reportInput(t, s))
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := render.HTML(&b, report); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func (a *app) reportCommand() *cobra.Command {
+	var out string
+	var overwrite bool
+	build := command("build", "Write the report as one HTML file",
+		"Write the report as one self-contained HTML file (no script, nothing loaded from outside):\nparticipant flow, attrition, baseline, results, communities, provenance. Every number in a\nsentence is the table's own cell. Before the outcomes are in it says what is still missing; a trial\nthat was stopped before its draw gets its own short report.",
+		"evenhand report build\nevenhand report build --out draft.html --overwrite", noArgs,
+		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			s, err := t.Snapshot(ctx)
+			if err != nil {
+				return err
+			}
+			html, err := a.buildReport(t, s)
+			if err != nil {
+				return err
+			}
+			if err := writeFile(out, overwrite, func(w io.Writer) error { _, err := w.Write(html); return err }); err != nil {
+				return err
+			}
+			digest := trial.DigestOf(string(html))
+			if err := t.Log(ctx, "report build", "report", map[string]string{"report": digest}); err != nil {
+				return errors.Join(err, os.Remove(out))
+			}
+			return a.print(struct {
+				File   string `json:"file"`
+				Digest string `json:"digest"`
+			}{out, digest}, func() { a.say("%s is the report; digest %s", out, digest) })
+		}))
+	build.Flags().StringVar(&out, "out", "report.html", "the file to write")
+	build.Flags().BoolVar(&overwrite, "overwrite", false, "replace the file if it is there")
+	return group("report", "The report", build)
+}
+
+func (a *app) auditCommand() *cobra.Command {
+	var out string
+	export := command("export", "Write the audit bundle: one zip file",
+		"Write one zip file with everything that an independent evaluator needs to check the trial without\nthis store: design, roster, chance, allocation, ledger, de-identified data, results at full\nprecision, the report, and a list of digests. No name and no UPN is in it.",
+		"evenhand audit export\nevenhand audit export --out rlc.audit.zip", noArgs,
+		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			bundle, err := a.bundle(ctx, t)
+			if err != nil {
+				return err
+			}
+			var b bytes.Buffer
+			if err := audit.Write(&b, bundle); err != nil {
+				return err
+			}
+			if out == "" {
+				out = t.ID() + ".audit.zip"
+			}
+			if err := writeFile(out, false, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); err != nil {
+				return err
+			}
+			digest := trial.DigestOf(b.String())
+			if err := t.Log(ctx, "audit export", "bundle", map[string]string{"bundle": digest}); err != nil {
+				return errors.Join(err, os.Remove(out))
+			}
+			return a.print(struct {
+				File   string `json:"file"`
+				Digest string `json:"digest"`
+				Bytes  int    `json:"bytes"`
+			}{out, digest, b.Len()}, func() {
+				a.say("%s is the audit bundle; digest %s", out, digest)
+				a.say("Anybody can check it: evenhand audit verify %s", out)
+			})
+		}))
+	export.Flags().StringVar(&out, "out", "", "the file to write (default: the trial's ID and .audit.zip)")
+	var receipts []string
+	var commit string
+	verify := command("verify FILE.zip", "Check a bundle without any database: draw again, fit again",
+		"Check an audit bundle: digests, ledger, order of events, the draw (drawn again), the flow (counted\nagain), the analysis (fitted again). Prints PASS, FAIL, NOTE and CANNOT lines; exit status 3 if\nanything failed.",
+		"evenhand audit verify rlc.audit.zip\nevenhand audit verify rlc.audit.zip --receipt my-copy.txt --commit lodged.txt", exactly("a bundle"),
+		func(_ context.Context, args []string) error {
+			var opts audit.Options
+			for _, file := range receipts {
+				text, err := a.readFile(file)
+				if err != nil {
+					return err
+				}
+				r, err := trial.ParseReceipt(string(text))
+				if err != nil {
+					return fmt.Errorf("%s: %w", file, err)
+				}
+				opts.Receipts = append(opts.Receipts, r)
+			}
+			if commit != "" {
+				text, err := a.readFile(commit)
+				if err != nil {
+					return err
+				}
+				opts.Commitment = string(text)
+			}
+			f, err := os.Open(args[0])
+			if err != nil {
+				return fmt.Errorf("open the bundle: %w", err)
+			}
+			defer f.Close()
+			info, err := f.Stat()
+			if err != nil {
+				return fmt.Errorf("open the bundle: %w", err)
+			}
+			if info.IsDir() {
+				return fmt.Errorf("open the bundle: %s is a folder", args[0])
+			}
+			found, err := audit.Verify(f, info.Size(), opts)
+			if err != nil {
+				return err
+			}
+			if err := a.print(found, func() { fmt.Fprint(a.stdout, found.Text()) }); err != nil {
+				return err
+			}
+			if found.Failed() {
+				return withHint(fmt.Errorf("%s: %w", args[0], conduct.ErrDisagrees), "the FAIL lines say which file or entry, and what differs")
+			}
+			return nil
+		})
+	verify.Flags().StringArrayVar(&receipts, "receipt", nil, "a receipt that you kept (may be given several times)")
+	verify.Flags().StringVar(&commit, "commit", "", "the commitment's text as it was lodged with you")
+	return group("audit", "The bundle for independent evaluators", export, verify)
+}
+
+// bundle is what goes into the audit bundle.
+func (a *app) bundle(ctx context.Context, t *conduct.Trial) (audit.Bundle, error) {
+	s, err := t.Snapshot(ctx)
+	if err != nil {
+		return audit.Bundle{}, err
+	}
+	html, err := a.buildReport(t, s)
+	if err != nil {
+		return audit.Bundle{}, err
+	}
+	// The report in the bundle is an entry of the ledger in the bundle.
+	if err := t.Log(ctx, "report build", "report", map[string]string{"report": trial.DigestOf(string(html))}); err != nil {
+		return audit.Bundle{}, err
+	}
+	if s.Ledger, err = t.Ledger(ctx); err != nil {
+		return audit.Bundle{}, err
+	}
+	b := audit.Bundle{Trial: t.ID(), Title: t.Protocol.Trial.Title, Program: t.Who.Program, Ledger: s.Ledger, ReportHTML: html, Rule: ruleFiles()}
+	for _, v := range s.Versions {
+		b.Protocols = append(b.Protocols, audit.Protocol{Version: v.Version, Text: v.Text})
+	}
+	for _, l := range s.Rosters {
+		b.Rosters = append(b.Rosters, audit.Roster{Version: l.Version, Design: l.DesignText, Roster: l.RosterText, Pupils: l.PupilsText})
+	}
+	for _, r := range s.Receipts {
+		b.Receipts = append(b.Receipts, r.Receipt)
+	}
+	if s.Commitment != nil {
+		b.Commitment = s.Commitment.Text
+	}
+	if s.Draw != nil {
+		b.Chance, b.Allocation = s.Draw.Chance, s.Draw.AllocationText
+	}
+	if s.Last != nil {
+		flow := s.Flow
+		b.Data, b.Results, b.Flow = s.Last.Data, s.Last.ResultsText, &flow
+	}
+	return b, nil
+}
+
+// ruleFiles are the drawing rule and, where they exist, the programs that
+// repeat it.
+func ruleFiles() []audit.File { return nil }
