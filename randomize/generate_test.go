@@ -59,7 +59,13 @@ var strataNames = []string{"London / low", "North, \"x\"", "Süd", "Ä", "b", "�
 // methods use. Clusters lie within strata.
 func genUnits(most int) *rapid.Generator[[]Unit] {
 	return rapid.Custom(func(t *rapid.T) []Unit {
-		ids := rapid.SliceOfNDistinct(rapid.StringMatching(`[A-Za-z0-9._-]{1,6}`), 1, most, rapid.ID[string]).Draw(t, "ids")
+		// Sampled, since rapid's own slices are mostly short.
+		sizes := make([]int, most)
+		for i := range sizes {
+			sizes[i] = i + 1
+		}
+		n := rapid.SampledFrom(sizes).Draw(t, "size")
+		ids := rapid.SliceOfNDistinct(rapid.StringMatching(`[A-Za-z0-9._-]{1,6}`), n, n, rapid.ID[string]).Draw(t, "ids")
 		strata := rapid.IntRange(1, len(strataNames)).Draw(t, "strata")
 		units := make([]Unit, len(ids))
 		for i, id := range ids {

@@ -1,0 +1,205 @@
+package randomize
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// redrawCase is three texts and what is asked of them.
+type redrawCase struct {
+	design, roster []byte
+	chance         Chance
+	how            string // "draw", "rehearsal" or "redraw"
+	number         int
+	want           []byte
+}
+
+// genRedrawCase is a random design of any method with communities of any kind,
+// on a random roster on which it can be drawn.
+func genRedrawCase(method Method) *rapid.Generator[redrawCase] {
+	return rapid.Custom(func(t *rapid.T) redrawCase {
+		d := genDesign(method).Draw(t, "design")
+		r := genWhole.Draw(t, "roster")
+		if rapid.IntRange(0, 2).Draw(t, "communities") > 0 {
+			withCommunities(t, &d, &r)
+		}
+		x := redrawCase{design: d.Text(), roster: r.Text(), chance: genChance.Draw(t, "chance"),
+			how: rapid.SampledFrom([]string{"draw", "draw", "rehearsal", "redraw"}).Draw(t, "how"), number: rapid.IntRange(0, 99).Draw(t, "number")}
+		a, err := x.allocation(d, r)
+		if err != nil {
+			// Not every random rule can be met; the arms alone can always be drawn.
+			d.Communities = nil
+			x.design = d.Text()
+			if a, err = x.allocation(d, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x.want = a.Text()
+		return x
+	})
+}
+
+func (x redrawCase) allocation(d Design, r Roster) (*Allocation, error) {
+	switch x.how {
+	case "rehearsal":
+		return Rehearse(d, r, x.chance, x.number)
+	case "redraw":
+		redraw, err := Redraws(d, r, x.chance)
+		if err != nil {
+			return nil, err
+		}
+		a := &Allocation{}
+		for i, arm := range redraw(x.number) {
+			a.Assignments = append(a.Assignments, Assignment{Unit: r.Units[i].ID, Arm: d.Arms[arm].Name})
+		}
+		return a, nil
+	}
+	return Draw(d, r, x.chance)
+}
+
+// genWhole is a roster with the columns that methods and communities use.
+var genWhole = rapid.Custom(func(t *rapid.T) Roster {
+	units := genUnits(26).Draw(t, "units")
+	columns := append(append([]string{}, genColumns...), placeColumns...)
+	for i := range units {
+		units[i].Balance = append(units[i].Balance,
+			int64(rapid.IntRange(400_000, 500_000).Draw(t, "easting")), int64(rapid.IntRange(200_000, 300_000).Draw(t, "northing")),
+			int64(rapid.IntRange(0, 12).Draw(t, "trust")), int64(rapid.IntRange(0, 40).Draw(t, "federation")),
+			int64(rapid.IntRange(-3000, 3000).Draw(t, "ks2")), int64(rapid.IntRange(0, 1).Draw(t, "high")),
+			int64(rapid.IntRange(-1, 2).Draw(t, "region")), int64(rapid.IntRange(1, 90).Draw(t, "a")), int64(rapid.IntRange(1, 90).Draw(t, "b")))
+	}
+	r, err := NewRoster(columns, units)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+})
+
+// withCommunities gives each arm of the design a rule that its size allows, as
+// far as one is found; the caller drops those that cannot be met.
+func withCommunities(t *rapid.T, d *Design, r *Roster) {
+	if rapid.IntRange(0, 4).Draw(t, "minutes") == 0 && d.Cluster == "" {
+		for _, u := range r.Units {
+			r.Columns = append(r.Columns, PrefixMinutes+u.ID)
+		}
+		for i := range r.Units {
+			for range r.Units {
+				r.Units[i].Balance = append(r.Units[i].Balance, int64(rapid.IntRange(0, 60).Draw(t, "minutes")))
+			}
+		}
+	}
+	for _, arm := range d.Arms {
+		c := Community{Arm: arm.Name, Min: 1, Max: rapid.IntRange(1, 5).Draw(t, "largest"), How: FormRandom}
+		switch {
+		case d.Cluster != "" || rapid.Bool().Draw(t, "plain"):
+			c.Column = rapid.SampledFrom([]string{"", "region", "stratum"}).Draw(t, "column")
+			if d.Cluster != "" && c.Column == "region" {
+				c.Column = "stratum"
+			}
+		default:
+			c = genSearched(1, 5).Draw(t, "searched")
+			c.Arm = arm.Name
+			c.Starts = rapid.IntRange(1, 4).Draw(t, "starts")
+			if len(c.Hubs) > 0 {
+				c.Max = 30
+				c.Hubs[0].Capacity, c.Hubs[1].Capacity = 9, 30
+			}
+		}
+		one := *d
+		one.Communities = append(one.Communities, c)
+		if Check(one, *r) == nil {
+			*d = one
+		}
+	}
+}
+
+// pythonCases is how many random draws the Python program repeats.
+const pythonCases = 1000
+
+// TestPythonRedraws has the independent program in Python draw 1,000 random
+// rosters over all methods again and compares bytes. Without Python it is
+// skipped aloud, except under CI, where it must run.
+func TestPythonRedraws(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("python3 is missing; the draws must be repeated independently under CI")
+		}
+		t.Skip("SKIPPED: python3 is missing, so no draw was repeated independently")
+	}
+	methods := allMethods()
+	dir := t.TempDir()
+	var list strings.Builder
+	var cases []redrawCase
+	seen := map[string]int{}
+	for i := range pythonCases {
+		m := methods[i%len(methods)]
+		x := genRedrawCase(m).Example(i)
+		cases = append(cases, x)
+		seen[string(m)+" "+x.how]++
+		for _, line := range strings.Split(string(x.design), "\n") {
+			word, _, _ := strings.Cut(line, " ")
+			seen[word]++
+			if word == "community" {
+				seen["community "+strings.Join(strings.Fields(line)[4:], " ")]++
+			}
+		}
+		fmt.Fprintf(&list, "%s %s %s %s %d\n", hex.EncodeToString(x.design), hex.EncodeToString(x.roster), x.chance, x.how, x.number)
+	}
+	for _, kind := range []string{"community random", "community within region", "community near", "community mixed", "community near within region",
+		"apart", "together", "farthest", "count", "hub", "balance", "mix", "cluster", "misfits", "blocks", "constrained redraw", "minimisation rehearsal"} {
+		if seen[kind] < 5 {
+			t.Errorf("%d cases of %q only; the comparison must cover it", seen[kind], kind)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "cases"), []byte(list.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script, err := filepath.Abs("redraw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const driver = `
+import sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import redraw
+for line in open(sys.argv[2]):
+    design, roster, chance, how, number = line.split()
+    n = {"rehearsal": None, "again": None}
+    if how != "draw":
+        n["again" if how == "redraw" else how] = int(number)
+    print(redraw.redraw(bytes.fromhex(design), bytes.fromhex(roster), chance.encode(), **n).hex())
+`
+	command := exec.Command(python, "-c", driver, script, filepath.Join(dir, "cases"))
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("python3: %v: %s", err, stderr.String())
+	}
+	results := strings.Fields(string(out))
+	if len(results) != pythonCases {
+		t.Fatalf("python3 gave %d results, want %d: %s", len(results), pythonCases, stderr.String())
+	}
+	wrong := 0
+	for i, got := range results {
+		if text, err := hex.DecodeString(got); err != nil || !bytes.Equal(text, cases[i].want) {
+			wrong++
+			if wrong <= 3 {
+				t.Errorf("case %d (%s %d): Python draws %s, want %s; design %s", i, cases[i].how, cases[i].number, text, cases[i].want, cases[i].design)
+			}
+		}
+	}
+	if wrong > 0 {
+		t.Errorf("%d of %d cases differ", wrong, pythonCases)
+	}
+}
