@@ -16,8 +16,11 @@ func (w *writer) attrition() {
 	}
 	t := &Table{ID: "attrition-rates", Title: "Attrition of schools and pupils",
 		Columns: []Column{{Title: "Measure"}, {"Schools", true}, {"Pupils", true}}}
+	if w.schoolsMeasured() {
+		t.Title, t.Columns = "Attrition of schools", t.Columns[:2]
+	}
 	row := func(name string, strong bool, schools, pupils *Cell) {
-		t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), schools, pupils}, Strong: strong})
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), schools, pupils}[:len(t.Columns)], Strong: strong})
 	}
 	for _, a := range w.in.Flow.Arms {
 		row("Randomised: "+w.label(a.Arm), false, count(a.Schools.Randomised), count(a.Pupils.Randomised))
@@ -48,14 +51,19 @@ func (w *writer) attrition() {
 	row("Within the cautious boundary", false, level(hasS, yesNo(s.Cautious)), level(hasP, yesNo(p.Cautious)))
 	row("Optimistic boundary at this overall attrition, points", false, level(hasS, number(s.OptimisticAt, Points)), optimistic)
 	row("Within the optimistic boundary", false, level(hasS, yesNo(s.Optimistic)), level(hasP, yesNo(p.Optimistic)))
+	who, of := "pupils", p
+	if w.schoolsMeasured() {
+		who, of, hasP = "schools", s, hasS
+		overall, differential, cautious, optimistic = t.Rows[len(t.Rows)-6].Cells[1], t.Rows[len(t.Rows)-5].Cells[1], t.Rows[len(t.Rows)-4].Cells[1], t.Rows[len(t.Rows)-2].Cells[1]
+	}
 	if hasP {
 		switch {
-		case p.Cautious:
-			w.say("Of the pupils randomised, {} are not in the analysis; the arms differ by {} percentage points. That is within the cautious boundary of the What Works Clearinghouse, {} points at this overall attrition.", overall, differential, cautious)
-		case p.Optimistic:
-			w.say("Of the pupils randomised, {} are not in the analysis; the arms differ by {} percentage points. That is outside the cautious boundary of the What Works Clearinghouse ({} points at this overall attrition) and within the optimistic one ({} points).", overall, differential, cautious, optimistic)
+		case of.Cautious:
+			w.say("Of the "+who+" randomised, {} are not in the analysis; the arms differ by {} percentage points. That is within the cautious boundary of the What Works Clearinghouse, {} points at this overall attrition.", overall, differential, cautious)
+		case of.Optimistic:
+			w.say("Of the "+who+" randomised, {} are not in the analysis; the arms differ by {} percentage points. That is outside the cautious boundary of the What Works Clearinghouse ({} points at this overall attrition) and within the optimistic one ({} points).", overall, differential, cautious, optimistic)
 		default:
-			w.say("Of the pupils randomised, {} are not in the analysis; the arms differ by {} percentage points. That is outside both boundaries of the What Works Clearinghouse ({} and {} points at this overall attrition): the loss of pupils may have biased the comparison.", overall, differential, cautious, optimistic)
+			w.say("Of the "+who+" randomised, {} are not in the analysis; the arms differ by {} percentage points. That is outside both boundaries of the What Works Clearinghouse ({} and {} points at this overall attrition): the loss of "+who+" may have biased the comparison.", overall, differential, cautious, optimistic)
 		}
 	}
 	w.table(t)

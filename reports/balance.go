@@ -20,29 +20,13 @@ func (w *writer) balance() {
 		w.gap("Baseline balance", "No baseline variable was given for this trial.")
 		return
 	}
-	several := len(r.Arms) > 2
 	for _, set := range []struct{ name, title string }{
 		{"randomised", "Baseline of all who were randomised"},
 		{"analysed", "Baseline of those analysed"},
 	} {
-		t := &Table{ID: "balance-" + set.name, Title: set.title}
-		t.Columns = []Column{{Title: "Variable"}}
-		t.Groups = []Group{{"", 1}}
-		arm, control := "Arm", "Control"
-		if !several {
-			for _, a := range r.Arms {
-				if a.Control {
-					control = w.label(a.Arm)
-				} else {
-					arm = w.label(a.Arm)
-				}
-			}
-		} else {
-			t.Columns = append(t.Columns, Column{Title: "Arm"})
-			t.Groups = append(t.Groups, Group{"", 1})
-		}
-		for _, name := range []string{arm, control} {
-			t.Groups = append(t.Groups, Group{name, 4})
+		t := &Table{ID: "balance-" + set.name, Title: set.title, Groups: []Group{{"", 1}}, Columns: []Column{{Title: "Variable"}}}
+		for _, a := range r.Arms {
+			t.Groups = append(t.Groups, Group{w.label(a.Arm), 4})
 			t.Columns = append(t.Columns, Column{"n", true}, Column{"Missing", true}, Column{"Mean or share", true}, Column{"SD", true})
 		}
 		t.Groups = append(t.Groups, Group{"", 1})
@@ -59,23 +43,14 @@ func (w *writer) balance() {
 				name += " (schools)"
 			}
 			row := Row{Cells: []*Cell{words(name)}}
-			var treated, controls *sap.ArmBalance
-			for i := range b.Arms {
-				if w.isControl(b.Arms[i].Arm, r) {
-					controls = &b.Arms[i]
-				} else if treated == nil {
-					treated = &b.Arms[i]
+			for _, a := range r.Arms {
+				var of *sap.ArmBalance
+				for i := range b.Arms {
+					if b.Arms[i].Arm == a.Arm {
+						of = &b.Arms[i]
+					}
 				}
-			}
-			if several {
-				if treated != nil {
-					row.Cells = append(row.Cells, words(w.label(treated.Arm)))
-				} else {
-					row.Cells = append(row.Cells, absent("not given"))
-				}
-			}
-			for _, a := range []*sap.ArmBalance{treated, controls} {
-				row.Cells = append(row.Cells, balanceCells(a, b)...)
+				row.Cells = append(row.Cells, balanceCells(of, b)...)
 			}
 			if b.HasEffect {
 				row.Cells = append(row.Cells, number(b.Effect, EffectSize))
@@ -90,7 +65,11 @@ func (w *writer) balance() {
 		}
 		w.table(t)
 	}
-	w.small("Differences are the arm’s less the control arm’s: Hedges’ g for means, Cox’s index for shares. They are not tested for significance, because the draw is the only reason for a difference between those randomised.")
+	which := "Differences are the arm’s less the control arm’s"
+	if len(r.Arms) > 2 {
+		which = "Differences are those of the first arm that is not the control arm, less the control arm’s"
+	}
+	w.small(which + ": Hedges’ g for means, Cox’s index for shares. They are not tested for significance, because the draw is the only reason for a difference between those randomised.")
 }
 
 func balanceCells(a *sap.ArmBalance, b sap.BalanceRow) []*Cell {
@@ -105,16 +84,6 @@ func balanceCells(a *sap.ArmBalance, b sap.BalanceRow) []*Cell {
 		return []*Cell{n, missing, number(a.Mean, Share), absent("–")}
 	}
 	return []*Cell{n, missing, number(a.Mean, Score), number(a.SD, SD)}
-}
-
-// isControl says whether an arm of the results is the control arm.
-func (w *writer) isControl(arm string, r *sap.Results) bool {
-	for _, a := range r.Arms {
-		if a.Arm == arm {
-			return a.Control
-		}
-	}
-	return w.arm(arm).Control
 }
 
 // variable gives the name for reports of a baseline variable.

@@ -23,7 +23,7 @@ func (w *writer) summary() {
 	}
 	t := &Table{ID: "headline", Title: "Effect on the primary outcome"}
 	t.Groups = []Group{{"", 2}, {w.level.String() + " confidence interval", 2}, {"", 3}}
-	t.Columns = []Column{{Title: "Outcome"}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}, {"Pupils", true}, {"Schools", true}}
+	t.Columns = []Column{{Title: "Outcome"}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}, {w.measured(), true}, {"Schools", true}}
 	type line struct {
 		c                          sap.Contrast
 		es, low, high, p, pup, sch *Cell
@@ -52,14 +52,34 @@ func (w *writer) summary() {
 		case l.c.EffectSize.Interval.High < 0:
 			verdict = "The whole interval lies below no difference, in favour of the second of the two."
 		}
-		p := w.say("On {}, pupils of schools drawn into “{}” differ from pupils of schools drawn into “{}” by {} standard deviations ({} confidence interval {} to {}; p = {}). "+verdict,
+		p := w.say("On {}, "+w.who()+" drawn into “{}” differ from "+w.who()+" drawn into “{}” by {} standard deviations ({} confidence interval {} to {}; p = {}). "+verdict,
 			w.outcomeCell(r), w.armCell(l.c.Arm), w.armCell(l.c.Against), l.es, w.level, l.low, l.high, l.p)
 		p.Lead = true
-		w.say("The comparison uses {} pupils in {} schools, each in the arm that the school was drawn into.", l.pup, l.sch)
+		if w.schoolsMeasured() {
+			w.say("The comparison uses {} schools, each in the arm that it was drawn into.", l.sch)
+		} else {
+			w.say("The comparison uses {} pupils in {} schools, each in the arm that the school was drawn into.", l.pup, l.sch)
+		}
 	}
 	w.table(t)
 	w.figure(w.allEffects())
 	w.small("An effect size is the " + scaleWords(lines[0].c.EffectSize.Scale) + ". Positive values are in favour of the programme.")
+}
+
+// measured heads the column of those who have a score.
+func (w *writer) measured() string {
+	if w.schoolsMeasured() {
+		return "Scores"
+	}
+	return "Pupils"
+}
+
+// who names those compared.
+func (w *writer) who() string {
+	if w.schoolsMeasured() {
+		return "schools"
+	}
+	return "pupils of schools"
 }
 
 func outcomeName(w *writer, r *sap.Results) string {
@@ -115,7 +135,7 @@ func (w *writer) primary() {
 	}
 	level := w.level.String() + " confidence interval"
 	scores := &Table{ID: "primary-scores", Title: "Scores by arm", Groups: []Group{{"", 6}, {level + " of the mean", 2}},
-		Columns: []Column{{Title: "Arm"}, {"Schools", true}, {"Pupils", true}, {"Missing", true}, {"Mean", true}, {"SD", true}, {"from", true}, {"to", true}}}
+		Columns: []Column{{Title: "Arm"}, {"Schools", true}, {w.measured(), true}, {"Missing", true}, {"Mean", true}, {"SD", true}, {"from", true}, {"to", true}}}
 	for _, a := range r.Arms {
 		row := Row{Cells: []*Cell{words(w.label(a.Arm)), count(a.Schools), count(a.N), count(a.Missing)}}
 		if a.N == 0 {
@@ -149,7 +169,7 @@ func (w *writer) primary() {
 		difference[0].Notes = w.notesOf(c.Difference.Warnings)
 		effect.Rows = append(effect.Rows, Row{Cells: append([]*Cell{words("Effect size" + suffix)}, size...), Strong: true})
 		paragraphs = append(paragraphs, func() {
-			w.say("Pupils of schools in “{}” and in “{}” differ by {} in raw means, and by {} after adjustment (standard error {}, interval from {} to {}).",
+			w.say(capital(w.who())+" drawn into “{}” and into “{}” differ by {} in raw means, and by {} after adjustment (standard error {}, interval from {} to {}).",
 				w.armCell(c.Arm), w.armCell(c.Against), raw, difference[0], difference[1], difference[3], difference[4])
 		})
 	}
@@ -316,7 +336,7 @@ func (w *writer) secondary() {
 		return
 	}
 	t := &Table{ID: "secondary-effects", Title: "Effects on the other outcomes", Groups: []Group{{"", 3}, {w.level.String() + " confidence interval", 2}, {"", 3}},
-		Columns: []Column{{Title: "Outcome"}, {"Adjusted difference", true}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}, {"Pupils", true}, {"Schools", true}}}
+		Columns: []Column{{Title: "Outcome"}, {"Adjusted difference", true}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}, {w.measured(), true}, {"Schools", true}}}
 	done := map[string]bool{}
 	for i := range w.in.Results {
 		r := &w.in.Results[i]

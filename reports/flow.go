@@ -20,24 +20,34 @@ func (w *writer) participants() {
 	t := &Table{ID: "flow", Title: "Schools and pupils from the draw to the analysis"}
 	t.Groups = []Group{{"", 1}}
 	t.Columns = []Column{{Title: "Stage"}}
-	for _, a := range arms {
-		t.Groups = append(t.Groups, Group{w.label(a.Arm), 2})
-		t.Columns = append(t.Columns, Column{"Schools", true}, Column{"Pupils", true})
+	heads := []Column{{"Schools", true}, {"Pupils", true}}
+	if w.schoolsMeasured() {
+		heads = heads[:1]
 	}
-	t.Groups = append(t.Groups, Group{"All", 2})
-	t.Columns = append(t.Columns, Column{"Schools", true}, Column{"Pupils", true})
+	for _, a := range arms {
+		t.Groups = append(t.Groups, Group{w.label(a.Arm), len(heads)})
+		t.Columns = append(t.Columns, heads...)
+	}
+	t.Groups = append(t.Groups, Group{"All", len(heads)})
+	t.Columns = append(t.Columns, heads...)
 	// add appends a row: of each arm, then the sums.
 	add := func(name string, strong, inset bool, n func(trial.LevelFlow) int) []*Cell {
-		row := Row{Cells: []*Cell{words(name)}, Strong: strong, Inset: inset}
+		cells := []*Cell{words(name)} // both levels, for the figure and the sentences
 		schools, pupils := 0, 0
 		for _, a := range arms {
-			row.Cells = append(row.Cells, count(n(a.Schools)), count(n(a.Pupils)))
+			cells = append(cells, count(n(a.Schools)), count(n(a.Pupils)))
 			schools += n(a.Schools)
 			pupils += n(a.Pupils)
 		}
-		row.Cells = append(row.Cells, count(schools), count(pupils))
+		cells = append(cells, count(schools), count(pupils))
+		row := Row{Strong: strong, Inset: inset}
+		for i, c := range cells {
+			if i%2 == 1 || i == 0 || len(heads) == 2 {
+				row.Cells = append(row.Cells, c)
+			}
+		}
 		t.Rows = append(t.Rows, row)
-		return row.Cells
+		return cells
 	}
 	lostIn := func(reason string) func(trial.LevelFlow) int {
 		return func(l trial.LevelFlow) int {
@@ -76,14 +86,22 @@ func (w *writer) participants() {
 
 	w.figure(w.flowFigure(randomised, withdrew, lost, byReason, reasons, analysed))
 	last := len(randomised) - 2
-	w.say("{} schools with {} pupils were randomised; {} schools with {} pupils are in the analysis of the primary outcome.",
-		randomised[last], randomised[last+1], analysed[last], analysed[last+1])
+	if w.schoolsMeasured() {
+		w.say("{} schools were randomised; {} are in the analysis of the primary outcome.", randomised[last], analysed[last])
+	} else {
+		w.say("{} schools with {} pupils were randomised; {} schools with {} pupils are in the analysis of the primary outcome.",
+			randomised[last], randomised[last+1], analysed[last], analysed[last+1])
+	}
 	w.table(t)
 	w.small("At both levels and in every arm, those randomised are those analysed and those lost, each counted once. Left the programme counts schools that stopped taking part, whether or not their pupils’ scores were still collected; schools and pupils are analysed in the arm that they were drawn into whatever they took part in.")
-	if joined[last+1].Value > 0 {
+	if joined[last+1].Value > 0 && !w.schoolsMeasured() {
 		w.say("{} pupils who joined these schools after the roster was locked are on record and in no analysis.", joined[last+1])
 	}
 }
+
+// schoolsMeasured says whether the outcomes belong to schools: then there is no
+// pupil to count.
+func (w *writer) schoolsMeasured() bool { return w.p.Trial.Measured == "schools" }
 
 func (w *writer) notDrawn() string {
 	return "The trial is at “" + string(w.in.Phase) + "”: schools have not been drawn yet."
