@@ -113,7 +113,8 @@ func (p *Protocol) CheckMove(s School, to Stage, on Date, reason, note string) e
 	from, target := slices.Index(stages, s.Stage), slices.Index(stages, to)
 	if on == "" {
 		fault("the day of the change is missing")
-	} else if on < s.Since {
+	} else if on < s.Since && s.Stage != Listed {
+		// A school may have been approached before anybody listed it here.
 		fault("%s is before %s, the day of its last change", on, s.Since)
 	}
 	switch {

@@ -87,14 +87,17 @@ func notStored(counts []trial.Count) string {
 	return b.String()
 }
 
-func (a *app) importSchools(ctx context.Context, t *conduct.Trial, args []string) error {
+func (a *app) importSchools(ctx context.Context, t *conduct.Trial, file string, on trial.Date) error {
 	var duplicates []intake.Duplicate
-	out, err := a.takeFile(ctx, t, "school", args[0], func(name string, r io.Reader, k intake.Known) (intake.Report, func(conduct.File) error, error) {
+	out, err := a.takeFile(ctx, t, "school", file, func(name string, r io.Reader, k intake.Known) (intake.Report, func(conduct.File) error, error) {
 		f, err := intake.Schools(name, r, k)
 		if err != nil {
 			return intake.Report{}, nil, err
 		}
 		duplicates = f.Duplicates
+		for i := range f.Schools {
+			f.Schools[i].Since = on
+		}
 		return f.Report, func(c conduct.File) error { return t.ImportSchools(ctx, c, f.Schools) }, nil
 	})
 	if err != nil {

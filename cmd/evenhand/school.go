@@ -49,9 +49,17 @@ func (d dateFlag) Set(s string) (err error) {
 func (a *app) schoolCommand() *cobra.Command {
 	importing := command("import FILE", "List schools from a file",
 		"List schools from a CSV file. The columns of the English register (Get Information about\nSchools) are known by header; other files are mapped in the protocol, under schools.\nThe file is stored whole or not at all.",
-		"evenhand school import schools.csv", exactly("a file"), a.writing(a.importSchools))
+		"evenhand school import schools.csv", exactly("a file"), nil)
+	var listedOn trial.Date
+	importing.Flags().Var(dateFlag{&listedOn}, "on", "the day on which they were listed (default: today)")
+	importing.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.writing(func(ctx context.Context, t *conduct.Trial, args []string) error {
+			return a.importSchools(ctx, t, args[0], listedOn)
+		})(cmd.Context(), args)
+	}
 
 	var name string
+	var addedOn trial.Date
 	var values []string
 	add := command("add ID --name NAME [--set column=value …]", "List one school by hand", "",
 		`evenhand school add 104233 --name "Oak Primary School" --set region=London --set phase=Primary`, exactly("the school's ID"),
@@ -64,6 +72,7 @@ func (a *app) schoolCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			s.Since = addedOn
 			if err := t.AddSchool(ctx, s); err != nil {
 				return err
 			}
@@ -72,6 +81,7 @@ func (a *app) schoolCommand() *cobra.Command {
 			}{s.ID}, func() { a.say("%s, %s, is listed.", s.ID, s.Name) })
 		}))
 	add.Flags().StringVar(&name, "name", "", "the school's name")
+	add.Flags().Var(dateFlag{&addedOn}, "on", "the day on which it was listed (default: today)")
 	add.Flags().StringArrayVar(&values, "set", nil, "a column's value, as column=value")
 
 	var newName, why string

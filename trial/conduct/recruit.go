@@ -14,6 +14,25 @@ import (
 // ErrUnknown is wrapped where somebody or something named is not in the trial.
 var ErrUnknown = errors.New("not in this trial")
 
+// FaultsError is everything wrong with what was given, at once.
+type FaultsError struct{ Faults []error }
+
+func (e *FaultsError) Error() string {
+	const most = 50
+	var lines []string
+	for i, f := range e.Faults {
+		if i == most {
+			lines = append(lines, fmt.Sprintf("… and %d more", len(e.Faults)-most))
+			break
+		}
+		lines = append(lines, f.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives the faults one by one.
+func (e *FaultsError) Unwrap() []error { return e.Faults }
+
 // schoolIn finds a school by ID among those of the trial.
 func schoolIn(schools []trial.School, id string) (*trial.School, error) {
 	for i := range schools {
@@ -130,8 +149,8 @@ type Move struct {
 }
 
 // MoveSchools takes schools along their way, all of the moves or none: what
-// is wrong with any of them comes back at once (errors.Join of *trial.StageError
-// and others, each prefixed by where it came from).
+// is wrong with any of them comes back at once, as a *FaultsError, each fault prefixed
+// by where it came from.
 func (t *Trial) MoveSchools(ctx context.Context, moves []Move, where func(i int) string) error {
 	return t.write(ctx, trial.ChangeSchools, func(tx *store.Tx) error {
 		schools, err := tx.Schools()
@@ -183,7 +202,7 @@ func (t *Trial) MoveSchools(ctx context.Context, moves []Move, where func(i int)
 			entries = append(entries, entry{"school " + s.ID, note{Stage: before.Stage, On: before.Since}, note{s.Stage, s.Since, m.Reason, m.Note, m.Signatures}, m.Reason})
 		}
 		if len(faults) > 0 {
-			return errors.Join(faults...)
+			return &FaultsError{faults}
 		}
 		for _, id := range changedSchools(changes) {
 			if err := tx.SaveSchool(*byID[id]); err != nil {
@@ -325,7 +344,10 @@ func (t *Trial) AddLeaders(ctx context.Context, leaders []NewLeader, where func(
 				return err
 			}
 		}
-		return errors.Join(faults...)
+		if len(faults) > 0 {
+			return &FaultsError{faults}
+		}
+		return nil
 	})
 }
 
