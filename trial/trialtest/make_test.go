@@ -210,6 +210,7 @@ func TestScores(t *testing.T) {
 		}
 	}
 	sd, icc := anova(groups)
+	t.Logf("effect %.4f SD, ICC %.3f, SD %.2f", gained/n/sd, icc, sd)
 	if effect := gained / n / sd; math.Abs(effect-s.Truth.Effect) > 0.005 {
 		t.Errorf("the effect is %.4f SD, want %.2f", effect, s.Truth.Effect)
 	}
