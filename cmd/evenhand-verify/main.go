@@ -1,0 +1,191 @@
+// Command evenhand-verify checks an audit bundle of a trial. It opens the
+// bundle and the files named on its command line and nothing else: no database,
+// no network, no temporary files.
+//
+//	evenhand-verify BUNDLE.zip [--receipt FILE]... [--commit FILE] [--json]
+//	                [--what-if drop=SCHOOL] [--redraws N]
+//
+// It prints a line for every finding: PASS, FAIL, NOTE or CANNOT. The exit
+// status is 0 if nothing failed, 1 if a file cannot be opened, 2 for a wrong
+// command line, 3 if a check failed.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"evenhand/reports/audit"
+	"evenhand/trial"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+const usage = `Usage: evenhand-verify BUNDLE.zip [--receipt FILE]... [--commit FILE] [--json]
+                       [--what-if drop=SCHOOL] [--redraws N]
+
+Checks an audit bundle: every file against the manifest, the ledger's chain,
+the order of what was done, the draw (made again), the counts (made again) and
+the analysis (run again). Opens no network connection and no database.
+
+  --receipt FILE       a receipt that you have kept since earlier; may be repeated
+  --commit FILE        your own copy of the commitment to the draw
+  --json               print the findings as JSON
+  --what-if drop=ID    show also what the draw had been without this school
+  --redraws N          show also where the real balance lies among N redraws
+
+Exit status: 0 nothing failed, 1 a file cannot be opened, 2 usage, 3 a check failed.
+`
+
+// status of the program.
+const (
+	done     = 0
+	unopened = 1
+	misused  = 2
+	failed   = 3
+)
+
+// texts collects the values of a flag that may be repeated.
+type texts []string
+
+func (t *texts) String() string     { return strings.Join(*t, ", ") }
+func (t *texts) Set(s string) error { *t = append(*t, s); return nil }
+
+// run is the program: it returns its exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("evenhand-verify", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	var receipts texts
+	fs.Var(&receipts, "receipt", "")
+	commit := fs.String("commit", "", "")
+	asJSON := fs.Bool("json", false, "")
+	whatIf := fs.String("what-if", "", "")
+	redraws := fs.Int("redraws", 0, "")
+	wrong := func(format string, a ...any) int {
+		fmt.Fprintf(stderr, "evenhand-verify: error: "+format+"\n\n%s", append(a, usage)...)
+		return misused
+	}
+	var bundles []string
+	for rest := args; ; {
+		if err := fs.Parse(rest); errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(stdout, usage)
+			return done
+		} else if err != nil {
+			return wrong("%v", err)
+		}
+		if fs.NArg() == 0 {
+			break
+		}
+		bundles = append(bundles, fs.Arg(0))
+		rest = fs.Args()[1:]
+	}
+	drop, isDrop := strings.CutPrefix(*whatIf, "drop=")
+	switch {
+	case len(bundles) == 0:
+		return wrong("name the bundle")
+	case len(bundles) > 1:
+		return wrong("%d bundles are named, and one is checked at a time: %s", len(bundles), strings.Join(bundles, ", "))
+	case *whatIf != "" && (!isDrop || drop == ""):
+		return wrong("--what-if %q: write drop= and a school's ID", *whatIf)
+	case *redraws < 0 || *redraws > 1_000_000:
+		return wrong("--redraws %d: ask for 1 to 1,000,000", *redraws)
+	}
+	cannot := func(err error) int {
+		fmt.Fprintf(stderr, "evenhand-verify: error: %v\n", err)
+		return unopened
+	}
+	var opts audit.Options
+	for _, name := range receipts {
+		text, err := readSmall(name)
+		if err != nil {
+			return cannot(err)
+		}
+		r, err := trial.ParseReceipt(text)
+		if err != nil {
+			return cannot(fmt.Errorf("receipt %s: %w", name, err))
+		}
+		opts.Receipts = append(opts.Receipts, r)
+	}
+	if *commit != "" {
+		text, err := readSmall(*commit)
+		if err != nil {
+			return cannot(err)
+		}
+		if strings.TrimSpace(text) == "" {
+			return cannot(fmt.Errorf("commitment %s is empty", *commit))
+		}
+		opts.Commitment = text
+	}
+	f, err := os.Open(bundles[0])
+	if err != nil {
+		return cannot(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return cannot(err)
+	}
+	if !info.Mode().IsRegular() {
+		return cannot(fmt.Errorf("%s is not a file", bundles[0]))
+	}
+	found, err := audit.Verify(f, info.Size(), opts)
+	if err != nil {
+		return cannot(err)
+	}
+	var extra []string
+	if *whatIf != "" {
+		text, err := audit.WhatIfDropped(f, info.Size(), drop)
+		if err != nil {
+			return cannot(fmt.Errorf("what if school %s were dropped: %w", drop, err))
+		}
+		extra = append(extra, text)
+	}
+	if *redraws > 0 {
+		text, err := audit.AmongRedraws(f, info.Size(), *redraws)
+		if err != nil {
+			return cannot(fmt.Errorf("redraw: %w", err))
+		}
+		extra = append(extra, text)
+	}
+	if *asJSON {
+		enc := json.NewEncoder(stdout)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(struct {
+			*audit.Findings
+			Failed bool     `json:"failed"`
+			More   []string `json:"more,omitempty"`
+		}{found, found.Failed(), extra})
+	} else {
+		_, err = io.WriteString(stdout, strings.Join(append([]string{found.Text()}, extra...), "\n"))
+	}
+	if err != nil {
+		return cannot(err)
+	}
+	if found.Failed() {
+		return failed
+	}
+	return done
+}
+
+// readSmall reads a receipt or a commitment.
+func readSmall(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	const most = 1 << 20
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return "", err
+	}
+	if len(b) > most {
+		return "", fmt.Errorf("%s is longer than a receipt or a commitment can be", name)
+	}
+	return string(b), nil
+}
