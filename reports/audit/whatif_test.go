@@ -20,7 +20,7 @@ func TestSpread(t *testing.T) {
 }
 
 func TestWhatIf(t *testing.T) {
-	m := finished(t, 20, 4)
+	m := finished(t, 24, 4)
 	zip := write(t, m.b)
 	r := bytes.NewReader(zip)
 	text, err := WhatIfDropped(r, int64(len(zip)), "100007")
@@ -32,13 +32,12 @@ func TestWhatIf(t *testing.T) {
 	if _, err := fmt.Sscanf(line, "%d of the %d others would be in another arm, %d in another", &arms, &others, &both); err != nil {
 		t.Fatalf("%q: %v", line, err)
 	}
-	if others != 19 || arms == 0 || both < arms || both > others || strings.Count(text, "→") != both {
+	if others != 23 || arms == 0 || both < arms || both > others || strings.Count(text, "→") != both {
 		t.Errorf("%d arms and %d places of %d others:\n%s", arms, both, others, text)
 	}
 	if _, err := WhatIfDropped(r, int64(len(zip)), "1"); err == nil {
 		t.Error("a school that is not there was dropped")
 	}
-	// 20 schools less one can still be drawn; a community of 5 less many cannot
 	text, err = AmongRedraws(r, int64(len(zip)), 300)
 	if err != nil {
 		t.Fatal(err)
