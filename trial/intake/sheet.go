@@ -259,6 +259,7 @@ func (s *sheet) takeHeader(row int, cells []string) {
 		s.header[i] = trim(c)
 	}
 	if len(s.header) == 0 {
+		s.header = nil
 		s.faultInFile(row, "", "the header row is empty", "the first row must have the columns' names")
 	}
 }
