@@ -20,7 +20,7 @@ type vector struct {
 
 // fewestVectors is how many there are at least: a folder that has gone empty
 // must not pass.
-const fewestVectors = 7
+const fewestVectors = 24
 
 // loadVectors reads every vector; a file of an unknown kind is fatal, so that
 // none is half-checked.
