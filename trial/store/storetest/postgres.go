@@ -203,3 +203,27 @@ func reachable(url string, ended <-chan struct{}) error {
 		}
 	}
 }
+
+// Clone gives the address of a new database with the content of one that
+// Postgres gave, which nobody may be using.
+func Clone(t testing.TB, from string) string {
+	t.Helper()
+	u := strings.TrimSuffix(from, "?sslmode=disable")
+	source := u[strings.LastIndex(u, "/")+1:]
+	name := fmt.Sprintf("t%d", server.counter.Add(1))
+	db, err := sql.Open("postgres", fmt.Sprintf(server.url, "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		_, err = db.Exec("CREATE DATABASE " + name + " TEMPLATE " + source)
+		if err == nil {
+			return fmt.Sprintf(server.url, name)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("clone database %s: %v", source, err)
+		}
+		time.Sleep(20 * time.Millisecond) // a killed client may still be going away
+	}
+}
