@@ -30,15 +30,16 @@ type Fault struct {
 type ProtocolError struct {
 	File   string
 	Faults []Fault
+	More   int // faults beyond the two hundred that are kept
 }
 
 // Error gives every fault with its line and a caret below the place.
 func (e *ProtocolError) Error() string {
 	var b strings.Builder
-	if len(e.Faults) == 1 {
+	if n := len(e.Faults) + e.More; n == 1 {
 		fmt.Fprintf(&b, "%s has a fault", e.File)
 	} else {
-		fmt.Fprintf(&b, "%s has %d faults", e.File, len(e.Faults))
+		fmt.Fprintf(&b, "%s has %d faults", e.File, n)
 	}
 	for _, f := range e.Faults {
 		fmt.Fprintf(&b, "\n\n%s:%d:%d: %s", e.File, f.Line, f.Column, f.Problem)
@@ -52,6 +53,9 @@ func (e *ProtocolError) Error() string {
 		if f.Hint != "" {
 			fmt.Fprintf(&b, "\n    %s", f.Hint)
 		}
+	}
+	if e.More > 0 {
+		fmt.Fprintf(&b, "\n\n… and %d more", e.More)
 	}
 	return b.String()
 }
@@ -92,7 +96,7 @@ func ParseProtocol(name string, text []byte) (*Protocol, error) {
 			}
 			return a.Column - b.Column
 		})
-		return nil, &ProtocolError{File: name, Faults: d.faults}
+		return nil, &ProtocolError{File: name, Faults: d.faults, More: d.more}
 	}
 	return p, nil
 }
@@ -143,8 +147,12 @@ func label(to *string, id string) {
 type decoder struct {
 	lines  []string
 	faults []Fault
+	more   int              // faults beyond maxFaults
 	at     map[string]place // by path
 }
+
+// maxFaults is how many faults are kept.
+const maxFaults = 200
 
 // place is where a key and its value stand.
 type place struct{ key, value *yaml.Node }
@@ -162,6 +170,10 @@ func (p path) to(steps ...string) path { return append(slices.Clone(p), steps...
 func item(i int) string { return fmt.Sprintf("item %d", i+1) }
 
 func (d *decoder) fault(line, column int, at path, problem, hint string) {
+	if len(d.faults) >= maxFaults {
+		d.more++
+		return
+	}
 	f := Fault{Line: max(line, 1), Column: max(column, 1), Path: at.String(), Problem: problem, Hint: hint}
 	if f.Line <= len(d.lines) {
 		f.Source = d.lines[f.Line-1]
@@ -405,11 +417,19 @@ func (d *decoder) pairs(n *yaml.Node, at path) []place {
 func (d *decoder) fillStruct(n *yaml.Node, v reflect.Value, at path) {
 	t := v.Type()
 	given := map[string]place{}
+	meant := map[string]bool{} // keys of which a mistyped form was told
 	if n != nil && !blank(n) {
 		for _, kv := range d.pairs(n, at) {
 			if _, ok := fieldByKey(t, kv.key.Value); !ok {
-				problem, hint := unknownKey(kv.key.Value, t)
-				d.faultAt(kv.key, at.to(kv.key.Value), problem, hint)
+				problem, hint, near := "", "", ""
+				if len(d.faults) < maxFaults {
+					problem, hint, near = unknownKey(kv.key.Value, t)
+				}
+				if near == "" {
+					near = kv.key.Value
+				}
+				meant[near] = true
+				d.faultAt(kv.key, at.to(near), problem, hint)
 				continue
 			}
 			given[kv.key.Value] = kv
@@ -437,6 +457,7 @@ func (d *decoder) fillStruct(n *yaml.Node, v reflect.Value, at path) {
 		switch {
 		case ok:
 			d.fill(kv.value, v.Field(i), here, f.Tag)
+		case meant[key]:
 		case f.Tag.Get("need") != "" && n != nil:
 			d.faultAt(d.keyOf(at, n), here, fmt.Sprintf("%q is missing", key), "it is needed: "+f.Tag.Get("doc"))
 		case f.Tag.Get("default") != "":
@@ -523,15 +544,15 @@ func keysOf(t reflect.Type) []string {
 
 // unknownKey words the fault of a key that t does not have: the nearest it
 // has, or the part of the file to which the key belongs.
-func unknownKey(key string, t reflect.Type) (problem, hint string) {
+func unknownKey(key string, t reflect.Type) (problem, hint, near string) {
 	problem = fmt.Sprintf("%q is not a key that is known here", clip(key))
 	if near := Nearest(key, keysOf(t)); near != "" {
-		return problem, fmt.Sprintf("did you mean %q?", near)
+		return problem, fmt.Sprintf("did you mean %q?", near), near
 	}
 	if homes := homesOf(key, reflect.TypeFor[Protocol](), nil, t); len(homes) > 0 {
-		return problem, fmt.Sprintf("it belongs %s: is it indented rightly?", strings.Join(homes, ", or "))
+		return problem, fmt.Sprintf("it belongs %s: is it indented rightly?", strings.Join(homes, ", or ")), ""
 	}
-	return problem, "the keys here are: " + strings.Join(keysOf(t), ", ")
+	return problem, "the keys here are: " + strings.Join(keysOf(t), ", "), ""
 }
 
 // homesOf lists the parts of the file, other than t itself, that have a key.

@@ -85,7 +85,8 @@ var faultCases = []struct {
 	edit []string // old, new, old, new …
 	want []string // a part of each fault's problem and hint, in the order of the file
 }{
-	{"unknown key", []string{"strata: [", "§stratta: ["}, []string{`"stratta" is not a key that is known here|did you mean "strata"?`, `stratified, but no strata`, "the strata are covariates"}},
+	{"unknown key", []string{"strata: [", "§stratta: ["}, []string{`"stratta" is not a key that is known here|did you mean "strata"?`}},
+	{"needed key mistyped", []string{"\narms:", "\n§arm:"}, []string{`"arm" is not a key that is known here|did you mean "arms"?`}},
 	{"key at the wrong level", []string{"  region: region  ", "  §misfits: pooled  "}, []string{`"misfits" is not a key|under "draw"`}},
 	{"unknown key far from all", []string{"security: eef", "§zebra: eef"}, []string{`"zebra" is not a key|the keys here are: evenhand, trial`}},
 	{"duplicate key", []string{"security: eef", "security: eef\n§security: none"}, []string{`"security" is given twice, first in line`}},
@@ -243,6 +244,18 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		if pe.Faults[i].Line < pe.Faults[i-1].Line {
 			t.Errorf("the faults are not in the order of the file:\n%v", err)
 		}
+	}
+}
+
+func TestFaultsAreCapped(t *testing.T) {
+	var text strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&text, "key%d: 1\n", i)
+	}
+	_, err := ParseProtocol("trial.yaml", []byte(text.String()))
+	var pe *ProtocolError
+	if !errors.As(err, &pe) || len(pe.Faults) != maxFaults || pe.More < 59_000 || !strings.HasSuffix(err.Error(), fmt.Sprintf("… and %d more", pe.More)) {
+		t.Errorf("got %.200v", err)
 	}
 }
 

@@ -53,14 +53,14 @@ func (d *decoder) scalarText(n *yaml.Node, at path, want string) (string, bool) 
 
 // textReader makes a reader from a parser of text.
 func textReader[T any](parse func(string) (T, error), want string) scalarReader {
-	return func(d *decoder, n *yaml.Node, v reflect.Value, at path, _ reflect.StructTag) {
+	return func(d *decoder, n *yaml.Node, v reflect.Value, at path, tag reflect.StructTag) {
 		s, ok := d.scalarText(n, at, want)
 		if !ok {
 			return
 		}
 		x, err := parse(s)
 		if err != nil {
-			d.faultAt(n, at, err.Error(), "here should be "+want)
+			d.faultAt(n, at, err.Error(), "what belongs here: "+tag.Get("doc"))
 			return
 		}
 		v.Set(reflect.ValueOf(x))

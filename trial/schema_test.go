@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -66,6 +67,31 @@ func TestTemplatesMeetTheSchema(t *testing.T) {
 		}
 		if err := schemaFault(t, text); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSchemaRefuses makes sure that the schema is not one that accepts all.
+func TestSchemaRefuses(t *testing.T) {
+	for _, edit := range [][2]string{
+		{"security: eef", "securty: eef"},
+		{"method: stratified ", "method: stratifed "},
+		{"weight: 1, control", "weight: none, control"},
+		{"    until: plan locked", "    until: [plan locked]"},
+		{"size: 5 to 6", "size: 5 or 6"},
+		{"interval: 95 %", "interval: 0.95"},
+		{"on: 9 May 2016", "on: May 2016"},
+		{"  title: Research Learning Communities", "#"},
+		{"    - phase is Primary or Middle deemed primary", "    - phase = Primary"},
+		{"target: 114 schools", "target: 114 pupils"},
+		{"control: yes}", "control: perhaps}"},
+	} {
+		text := template(t, "rlc")
+		if !strings.Contains(text, edit[0]) {
+			t.Fatalf("the template has no %q", edit[0])
+		}
+		if err := schemaFault(t, strings.Replace(text, edit[0], edit[1], 1)); err == nil {
+			t.Errorf("%q passes", edit[1])
 		}
 	}
 }
