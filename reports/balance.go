@@ -106,5 +106,5 @@ func (w *writer) variable(name string, r *sap.Results) string {
 			return o.Baseline.Label
 		}
 	}
-	return name
+	return capital(strings.ReplaceAll(name, "_", " "))
 }

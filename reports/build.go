@@ -39,6 +39,8 @@ func Build(in Input) (*Report, error) {
 		w.communities()
 		w.deviations()
 		w.provenance()
+		w.coefficients()
+		w.communitySchools()
 		w.order("summary", "trial")
 	}
 	w.finish()
@@ -153,7 +155,7 @@ func (w *writer) result() *sap.Results {
 // noResults says why there is no result.
 func (w *writer) noResults() string {
 	if w.in.NoResults != "" {
-		return w.in.NoResults
+		return strings.TrimSuffix(capital(w.in.NoResults), ".") + "."
 	}
 	if w.in.Phase != trial.Drawn {
 		return "The trial is at “" + string(w.in.Phase) + "”: schools have not been drawn yet."

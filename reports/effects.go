@@ -52,7 +52,7 @@ func (w *writer) summary() {
 		case l.c.EffectSize.Interval.High < 0:
 			verdict = "The whole interval lies below no difference, in favour of the second of the two."
 		}
-		p := w.say("On {}, "+w.who()+" drawn into “{}” differ from "+w.who()+" drawn into “{}” by {} standard deviations ({} confidence interval {} to {}; p = {}). "+verdict,
+		p := w.say("On {}, "+w.who()+" drawn into “{}” differ from "+w.who()+" drawn into “{}” by {} standard deviations ({} confidence interval {} to {}; p "+equals(l.p)+"{}). "+verdict,
 			w.outcomeCell(r), w.armCell(l.c.Arm), w.armCell(l.c.Against), l.es, w.level, l.low, l.high, l.p)
 		p.Lead = true
 		if w.schoolsMeasured() {
@@ -72,6 +72,14 @@ func (w *writer) measured() string {
 		return "Scores"
 	}
 	return "Pupils"
+}
+
+// equals stands between p and its value, which may be "< 0.001".
+func equals(p *Cell) string {
+	if strings.HasPrefix(p.String(), "<") {
+		return ""
+	}
+	return "= "
 }
 
 // who names those compared.
@@ -274,29 +282,21 @@ func shortScale(s analysis.Scale) string {
 	return capital(string(s))
 }
 
-// model shows the fitted model: coefficients, variances, ICC, counts.
+// model shows variances, ICC and how the fit went.
 func (w *writer) model(r *sap.Results, level string) {
-	if len(r.Covariates) > 0 {
-		t := &Table{ID: "primary-model", Title: "The model’s other coefficients", Groups: []Group{{"", 4}, {level, 2}, {"", 1}},
-			Columns: []Column{{Title: "Term"}, {"Estimate", true}, {"SE", true}, {"df", true}, {"from", true}, {"to", true}, {"p", true}}}
-		for _, c := range r.Covariates {
-			t.Rows = append(t.Rows, Row{Cells: append([]*Cell{words(w.term(c.Term, r))}, estimateCells(c.Est, Score)...)})
-		}
-		w.table(t)
-	}
 	t := &Table{ID: "primary-variance", Title: "Variances, intra-cluster correlation and fit",
 		Groups:  []Group{{"", 3}, {level, 2}},
 		Columns: []Column{{Title: "Quantity"}, {Title: "Model"}, {"Value", true}, {"from", true}, {"to", true}}}
 	none := func() *Cell { return absent("–") }
 	for _, v := range r.Variances {
-		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("Variance, " + v.Level), words(v.Model), number(v.Value, SD), none(), none()}})
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("Variance, " + strings.ToLower(v.Level)), words(v.Model), number(v.Value, SD), none(), none()}})
 	}
 	for _, i := range r.ICC {
 		lo, hi := none(), none()
 		if i.CI != nil {
 			lo, hi = number(i.CI.Low, ICC), number(i.CI.High, ICC)
 		}
-		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("Intra-cluster correlation, " + i.Level), words(i.Model), number(i.Value, ICC), lo, hi}})
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("Intra-cluster correlation, " + strings.ToLower(i.Level)), words(i.Model), number(i.Value, ICC), lo, hi}})
 	}
 	if r.Fit.Criterion != 0 {
 		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("REML criterion"), words("conditional"), number(r.Fit.Criterion, Decimals1), none(), none()}})
@@ -305,6 +305,23 @@ func (w *writer) model(r *sap.Results, level string) {
 		t.Notes = w.notesOf(r.Warnings)
 		w.table(t)
 	}
+}
+
+// coefficients shows the model's other fixed effects: an appendix, since there
+// are as many as there are strata.
+func (w *writer) coefficients() {
+	r := w.result()
+	if r == nil || len(r.Covariates) == 0 {
+		return
+	}
+	w.section("model", "Appendix: full model of the primary outcome")
+	t := &Table{ID: "primary-model", Title: "The model’s other coefficients", Groups: []Group{{"", 4}, {w.level.String() + " confidence interval", 2}, {"", 1}},
+		Columns: []Column{{Title: "Term"}, {"Estimate", true}, {"SE", true}, {"df", true}, {"from", true}, {"to", true}, {"p", true}}}
+	for _, c := range r.Covariates {
+		t.Rows = append(t.Rows, Row{Cells: append([]*Cell{words(w.term(c.Term, r))}, estimateCells(c.Est, Score)...)})
+	}
+	w.table(t)
+	w.small("Strata and covariates are in the model because the draw was made within strata and because they make the comparison more precise; their own coefficients are not effects of anything.")
 }
 
 // term names a fixed effect.

@@ -83,6 +83,14 @@ func (w *writer) communities() {
 	} else if len(w.p.Delivery.Sessions) > 0 {
 		w.gap("Attendance at sessions", "No attendance has been recorded.")
 	}
+}
+
+// communitySchools lists the schools of every community.
+func (w *writer) communitySchools() {
+	if len(w.in.Communities) == 0 {
+		return
+	}
+	w.section("schools", "Appendix: schools by community")
 	lists := &Table{ID: "community-schools", Title: "Schools by community", Columns: []Column{{Title: "School"}, {Title: "ID"}, {Title: "Community"}, {Title: "Region"}, {"Pupils", true}}}
 	for _, c := range w.in.Communities {
 		for _, s := range c.Schools {

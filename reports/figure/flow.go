@@ -93,12 +93,18 @@ func (f Flow) draw() (*canvas, float64) {
 	gap := flowGap
 	if f.Aside != nil {
 		asideX := centre + 30
-		aside := f.Aside.lay(flowWidth - 2 - asideX)
+		asideW := flowWidth - 2 - asideX
+		aside := f.Aside.lay(asideW)
+		widest := 0.0
+		for _, l := range aside {
+			widest = math.Max(widest, l.x+Width(l.text, normal, l.bold))
+		}
+		asideW = math.Min(asideW, math.Max(widest+3*flowPad, 200))
 		ah := boxHeight(aside)
 		gap = ah + 2*12
 		mid := y + gap/2
 		c.arrow(centre, mid, asideX, mid)
-		c.box(asideX, mid-ah/2, flowWidth-2-asideX, ah, aside, "shade")
+		c.box(asideX, mid-ah/2, asideW, ah, aside, "shade")
 	}
 	c.arrow(centre, y, centre, y+gap)
 	y += gap
