@@ -13,8 +13,8 @@ import (
 	"sort"
 	"strings"
 
+	"evenhand/analysis/rows"
 	"evenhand/randomize"
-	"evenhand/reports/audit/rows"
 	"evenhand/trial"
 )
 

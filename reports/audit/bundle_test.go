@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"evenhand/analysis"
+	"evenhand/analysis/rows"
 	"evenhand/analysis/sap"
 	"evenhand/randomize"
-	"evenhand/reports/audit/rows"
 	"evenhand/trial"
 )
 

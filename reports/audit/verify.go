@@ -15,9 +15,9 @@ import (
 	"strings"
 
 	"evenhand/analysis"
+	"evenhand/analysis/rows"
 	"evenhand/analysis/sap"
 	"evenhand/randomize"
-	"evenhand/reports/audit/rows"
 	"evenhand/trial"
 )
 

@@ -8,8 +8,8 @@ import (
 	"sort"
 	"strings"
 
+	"evenhand/analysis/rows"
 	"evenhand/randomize"
-	"evenhand/reports/audit/rows"
 )
 
 // drawn reads the texts of a bundle's draw.

@@ -8,8 +8,8 @@ import (
 	"slices"
 
 	"evenhand/analysis"
+	"evenhand/analysis/rows"
 	"evenhand/analysis/sap"
-	"evenhand/reports/audit/rows"
 	"evenhand/trial"
 	"evenhand/trial/store"
 )
