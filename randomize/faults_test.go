@@ -152,7 +152,7 @@ func TestAllocationFaults(t *testing.T) {
 		strings.Replace(good, "b\t", "a\t", 1):          "line 4: unit a is there twice",
 		strings.Replace(good, "b\t", "Z\t", 1):          "line 4: unit Z stands after a",
 		strings.Replace(good, "\t2", "\t-2", 1):         `community "-2"`,
-		strings.Replace(good, "\ty\t", "\ty y\t", 1):            `arm "y y" contains a space`,
+		strings.Replace(good, "\ty\t", "\ty y\t", 1):    `arm "y y" contains a space`,
 		strings.Replace(good, "\t2", "", 1):             "the line has 2 fields",
 		strings.Replace(good, "arm", "group", 1):        "the header is not",
 		"evenhand-allocation 1\nunit\tarm\tcommunity\n": "no unit follows",
