@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evenhand/randomize"
+	"evenhand/randomize/redraw"
 	"evenhand/reports"
 	"evenhand/reports/audit"
 	"evenhand/reports/render"
@@ -398,6 +399,7 @@ func (a *app) bundle(ctx context.Context, t *conduct.Trial) (audit.Bundle, error
 	return b, nil
 }
 
-// ruleFiles are the drawing rule and, where they exist, the programs that
-// repeat it.
-func ruleFiles() []audit.File { return nil }
+// ruleFiles are the drawing rule and the program that repeats it.
+func ruleFiles() []audit.File {
+	return []audit.File{{Name: "RULE.md", Data: randomize.RuleText}, {Name: "redraw.py", Data: redraw.Python}}
+}
