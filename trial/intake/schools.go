@@ -20,22 +20,24 @@ type SchoolsFile struct {
 
 // Duplicate sets side by side schools that may be one.
 type Duplicate struct {
-	Why     string
-	Schools []Candidate // two or more
+	Why     string      `json:"why"`
+	Schools []Candidate `json:"schools"` // two or more
 }
 
 // Candidate is one side of a Duplicate.
 type Candidate struct {
-	Where      string // "row 7", or "on record"
-	ID, Name   string
-	Attributes map[string]string
+	Where      string            `json:"where"` // "row 7", or "on record"
+	ID         string            `json:"id"`
+	Name       string            `json:"name"`
+	Attributes map[string]string `json:"attributes"`
 }
 
 // Schools reads a file of schools: the English register's by its own headers,
 // or another by the protocol's mapping. Columns that the protocol's rules, strata
 // and draw need must be there. The same ID twice is a fault that tells both
 // rows; a school on record is not stored again, and shown if the file says
-// something else of it; schools of one name are shown.
+// something else of it; schools of one name (unless their places are known to
+// differ) and schools of one postcode are shown.
 func Schools(name string, r io.Reader, k Known) (*SchoolsFile, error) {
 	s := readSheet(name, r)
 	p := k.Protocol
@@ -56,17 +58,9 @@ func Schools(name string, r io.Reader, k Known) (*SchoolsFile, error) {
 	known := k.schoolsByID()
 	seen := newOnce("this school")
 	f := new(SchoolsFile)
-	byTitle := map[string][]Candidate{}
-	var titles []string
-	titleOf := func(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
-	addTitle := func(title string, c Candidate) {
-		if byTitle[title] == nil {
-			titles = append(titles, title)
-		}
-		byTitle[title] = append(byTitle[title], c)
-	}
+	var all []Candidate // on record and in the file, to be compared
 	for _, have := range k.Schools {
-		addTitle(titleOf(have.Name), Candidate{"on record", have.ID, have.Name, have.Attributes})
+		all = append(all, Candidate{onRecordHere, have.ID, have.Name, have.Attributes})
 	}
 	var stored []trial.School
 	for _, rec := range s.rows {
@@ -99,22 +93,18 @@ func Schools(name string, r io.Reader, k Known) (*SchoolsFile, error) {
 		here := Candidate{fmt.Sprintf("row %d", rec.row), id, title, attributes}
 		if have, ok := known[id]; ok {
 			if why := different(have, title, attributes); why != "" {
-				f.Duplicates = append(f.Duplicates, Duplicate{"the school is on record with other values: " + why, []Candidate{{"on record", have.ID, have.Name, have.Attributes}, here}})
+				f.Duplicates = append(f.Duplicates, Duplicate{"the school is on record with other values: " + why, []Candidate{{onRecordHere, have.ID, have.Name, have.Attributes}, here}})
 				s.counts.skip("on record with other values")
 			} else {
 				s.counts.skip(Already)
 			}
 			continue
 		}
-		addTitle(titleOf(title), here)
+		all = append(all, here)
 		stored = append(stored, trial.School{ID: id, Name: title, Attributes: attributes, Stage: trial.Listed, Source: fmt.Sprintf("%s row %d", name, rec.row)})
 	}
-	for _, title := range titles {
-		same := byTitle[title]
-		if len(same) > 1 && slices.ContainsFunc(same, func(c Candidate) bool { return c.Where != "on record" }) {
-			f.Duplicates = append(f.Duplicates, Duplicate{fmt.Sprintf("%d schools have the name %q", len(same), same[0].Name), same})
-		}
-	}
+	f.Duplicates = append(f.Duplicates, s.sameNames(all)...)
+	f.Duplicates = append(f.Duplicates, samePostcodes(all)...)
 	f.Schools = stored
 	var err error
 	f.Report, err = s.finish(len(stored))
@@ -122,6 +112,85 @@ func Schools(name string, r io.Reader, k Known) (*SchoolsFile, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+const onRecordHere = "on record"
+
+// alike puts schools together by a key, in order of their first; schools
+// without a key are left out, and so are keys that no school of the file has.
+func alike(all []Candidate, key func(Candidate) string) [][]Candidate {
+	at := map[string]int{}
+	var groups [][]Candidate
+	for _, c := range all {
+		k := key(c)
+		if k == "" {
+			continue
+		}
+		i, ok := at[k]
+		if !ok {
+			i = len(groups)
+			at[k] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], c)
+	}
+	return slices.DeleteFunc(groups, func(g []Candidate) bool {
+		return len(g) < 2 || !slices.ContainsFunc(g, func(c Candidate) bool { return c.Where != onRecordHere })
+	})
+}
+
+func titleOf(c Candidate) string { return strings.Join(strings.Fields(strings.ToLower(c.Name)), " ") }
+
+func postcodeOf(c Candidate) string { return spaceless(c.Attributes["postcode"]) }
+
+func spaceless(s string) string { return strings.ToUpper(strings.ReplaceAll(s, " ", "")) }
+
+// placeColumns say where a school is, if the file has them.
+var placeColumns = []string{"postcode", "easting", "la", "district", "town", "county", "region"}
+
+// elsewhere says whether two schools are known to be in different places.
+func elsewhere(a, b Candidate) bool {
+	return slices.ContainsFunc(placeColumns, func(column string) bool {
+		x, y := spaceless(a.Attributes[column]), spaceless(b.Attributes[column])
+		return x != "" && y != "" && x != y
+	})
+}
+
+// sameNames finds schools of one name, and notes how many of them are known to
+// be in different places.
+func (s *sheet) sameNames(all []Candidate) []Duplicate {
+	var found []Duplicate
+	apart := 0
+	for _, group := range alike(all, titleOf) {
+		var same []Candidate
+		for i, c := range group {
+			for j, other := range group {
+				// Thousands of one name are a fault of the file: all are shown.
+				if i != j && (len(group) > 2000 || !elsewhere(c, other)) {
+					same = append(same, c)
+					break
+				}
+			}
+		}
+		if apart += len(group) - len(same); len(same) > 0 {
+			found = append(found, Duplicate{fmt.Sprintf("%d schools have the name %q", len(same), same[0].Name), same})
+		}
+	}
+	if apart > 0 {
+		s.note("%d schools share their name with a school in another place: they are taken to be different schools", apart)
+	}
+	return found
+}
+
+// samePostcodes finds schools at one address under different names.
+func samePostcodes(all []Candidate) []Duplicate {
+	var found []Duplicate
+	for _, group := range alike(all, postcodeOf) {
+		if slices.ContainsFunc(group, func(c Candidate) bool { return titleOf(c) != titleOf(group[0]) }) {
+			found = append(found, Duplicate{fmt.Sprintf("%d schools with different names have the postcode %s", len(group), group[0].Attributes["postcode"]), group})
+		}
+	}
+	return found
 }
 
 func needName(column string) string {
