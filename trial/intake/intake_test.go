@@ -128,14 +128,14 @@ var good = []struct {
 		},
 		Counts{Rows: 3, Stored: 2, NotStored: []trial.Count{{What: Already, N: 1}}},
 		[]string{"1 of the file's columns are not read: shoe size", "EVERFSM_6_P is empty in 1 rows"}},
-	{"pupils by number, after the lock", "pupils", "school,upn,KS1_READPOINTS,KS1_READPOINTS_missing,EVERFSM_6_P\n" +
-		"100001,R201100018042,17,,yes\n100002,H8012 0000 1001,,Left School,0\n", true,
+	{"pupils by number, after the lock", "pupils", "school,URN,upn,KS1_READPOINTS,KS1_READPOINTS_missing,EVERFSM_6_P\n" +
+		"Ashford,100001,R201100018042,17,,yes\nBirchley,100002,H8012 0000 1001,,Left School,0\n", true,
 		[]any{
 			[]trial.Pupil{{ID: "100002-P001", School: "100002", Joiner: true, Attributes: map[string]string{"everfsm6": "no"}}},
 			[]trial.Identity{{Kind: "pupil", ID: "100002-P001", Number: "H801200001001"}},
 			[]trial.Score{{Measure: "ks2_reading:baseline", Person: "P1", Value: 17}, {Measure: "ks2_reading:baseline", Person: "100002-P001", Missing: "left school"}},
 		},
-		Counts{Rows: 2, Stored: 2}, []string{"1 of the pupils are joiners", "1 scores replace others"}},
+		Counts{Rows: 2, Stored: 2}, []string{"1 of the file's columns are not read: school", "1 of the pupils are joiners", "1 scores replace others"}},
 	{"attendance", "attendance", "session,school,person,attended\nw1,100001,100001-L1,yes\nW2,100001,100001-L1,N\n", false,
 		[]trial.Attendance{{Session: "w2", School: "100001", Person: "100001-L1"}},
 		Counts{Rows: 2, Stored: 1, NotStored: []trial.Count{{What: Already, N: 1}}}, nil},
@@ -200,7 +200,7 @@ var bad = []struct {
 	{"header only", "staff", "school,staff,role,years\n", []string{"0 |a header but no rows"}},
 	{"no names in the header", "staff", ",,\n1,2,3\n", []string{"1 |the header row is empty"}},
 	{"missing column", "staff", "school,staff,rôle,years\n100001,T9,head,\n", []string{`1 role|there is no column "role"|is it the column "rôle"?`}},
-	{"missing columns", "staff", "a,b\n1,2\n", []string{`1 school|(or URN)|the file's columns are: a, b`, "1 staff|", "1 role|", "1 years|"}},
+	{"missing columns", "staff", "a,b\n1,2\n", []string{`1 URN|(or school)|the file's columns are: a, b`, "1 staff|", "1 role|", "1 years|"}},
 	{"column twice", "staff", "school,staff,role,years,Staff\n100001,T9,head,,T8\n", []string{"1 staff|2 columns have this header (the 2nd and 5th)"}},
 	{"ragged", "staff", "school,staff,role,years\n100001,T9,head\n100001,T8,head,,\n100001,T7,head,,x\n", []string{"2 |the row has 3 cells, the header 4", "4 |the row has 5 cells, the header 4"}},
 	{"rows as a spreadsheet counts them", "staff", "school,staff,role,years\n\n100001,T8,\"he\nad\",\n100001,T9,head,five\n", []string{"3 role|control character", `4 years|"five" is not a year group`}},

@@ -3,7 +3,6 @@ package intake
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"evenhand/trial"
 )
@@ -42,13 +41,10 @@ func (s *sheet) finish(stored int) (Report, error) {
 	return Report{s.counts, s.notes}, nil
 }
 
-// schoolHeaders are the headers under which a file may have a school's ID.
+// schoolHeaders are the headers under which a file may have a school's ID: that
+// of the protocol first, because a column school beside it is often the name.
 func (k Known) schoolHeaders() []string {
-	headers := []string{"school"}
-	if id := k.Protocol.SchoolColumns()[0].Header; !strings.EqualFold(id, "school") {
-		headers = append(headers, id)
-	}
-	return headers
+	return []string{k.Protocol.SchoolColumns()[0].Header, "school"}
 }
 
 // schoolsByID finds schools by ID.
