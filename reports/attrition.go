@@ -1,5 +1,10 @@
 package reports
 
+import (
+	"evenhand/analysis/attrition"
+	"evenhand/reports/figure"
+)
+
 // attrition shows overall and differential attrition at both levels against
 // the What Works Clearinghouse's boundaries. With more than two arms there is
 // no single differential attrition, and the section shows each arm's own.
@@ -66,8 +71,35 @@ func (w *writer) attrition() {
 			w.say("Of the "+who+" randomised, {} are not in the analysis; the arms differ by {} percentage points. That is outside both boundaries of the What Works Clearinghouse ({} and {} points at this overall attrition): the loss of "+who+" may have biased the comparison.", overall, differential, cautious, optimistic)
 		}
 	}
+	w.attritionFigure(t, hasS, hasP && !w.schoolsMeasured())
 	w.table(t)
 	w.small("Overall attrition is the share of all randomised who are not analysed, differential attrition the difference between the arms’ shares. The boundaries are those of the What Works Clearinghouse’s published table for randomised trials.")
+}
+
+// attritionFigure puts schools and pupils on the Clearinghouse's plane, from the
+// table's own cells.
+func (w *writer) attritionFigure(t *Table, schools, pupils bool) {
+	p := figure.Plane{Title: "Attrition and the boundaries of the What Works Clearinghouse", XAxis: "Overall attrition, %", YAxis: "Differential attrition, percentage points",
+		CautiousLabel: "low on both boundaries", Between: "low on the optimistic boundary only", High: "high on both boundaries",
+		Desc: "Overall against differential attrition: "}
+	for pct := 0; pct <= 100; pct++ {
+		if b, ok := attrition.Line(pct, true); ok {
+			p.Cautious = append(p.Cautious, figure.XY{X: float64(pct) / 100, Y: b})
+		}
+		if b, ok := attrition.Line(pct, false); ok {
+			p.Optimistic = append(p.Optimistic, figure.XY{X: float64(pct) / 100, Y: b})
+		}
+	}
+	for i, level := range []string{"schools", "pupils"} {
+		if level == "schools" && !schools || level == "pupils" && !pupils {
+			continue
+		}
+		overall, differential := t.Rows[len(t.Rows)-6].Cells[1+i], t.Rows[len(t.Rows)-5].Cells[1+i]
+		label := level + ": " + overall.String() + " overall, " + differential.String() + " points"
+		p.Points = append(p.Points, figure.PlanePoint{Label: label, At: figure.XY{X: overall.Value, Y: differential.Value}, Arm: figure.Arm{Index: i}})
+		p.Desc += label + ". "
+	}
+	w.figure(&Figure{ID: "attrition-figure", Title: "Overall and differential attrition, with the boundaries of the What Works Clearinghouse", Drawing: p, Wide: true})
 }
 
 func yesNo(b bool) *Cell {

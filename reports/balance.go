@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"evenhand/analysis/sap"
+	"evenhand/reports/figure"
 )
 
 // balance shows the arms' baseline as randomised and as analysed. Differences
@@ -20,6 +21,9 @@ func (w *writer) balance() {
 		w.gap("Baseline balance", "No baseline variable was given for this trial.")
 		return
 	}
+	love := figure.Love{Title: "Differences at baseline", Axis: "Difference at baseline, effect size", RandomisedLabel: "all randomised", AnalysedLabel: "those analysed", Guides: []float64{0.05, 0.25}}
+	var desc []string
+	var tables []*Table
 	for _, set := range []struct{ name, title string }{
 		{"randomised", "Baseline of all who were randomised"},
 		{"analysed", "Baseline of those analysed"},
@@ -53,7 +57,25 @@ func (w *writer) balance() {
 				row.Cells = append(row.Cells, balanceCells(of, b)...)
 			}
 			if b.HasEffect {
-				row.Cells = append(row.Cells, number(b.Effect, EffectSize))
+				c := number(b.Effect, EffectSize)
+				row.Cells = append(row.Cells, c)
+				at := -1
+				for i := range love.Rows {
+					if love.Rows[i].Label == name {
+						at = i
+					}
+				}
+				if at < 0 {
+					at = len(love.Rows)
+					love.Rows = append(love.Rows, figure.Balance{Label: name})
+				}
+				l := &love.Rows[at]
+				if set.name == "randomised" {
+					l.Randomised, l.HasRandomised = b.Effect, true
+				} else {
+					l.Analysed, l.HasAnalysed = b.Effect, true
+				}
+				desc = append(desc, name+", "+set.name+", "+c.String())
 			} else {
 				row.Cells = append(row.Cells, absent("no variation"))
 			}
@@ -63,6 +85,13 @@ func (w *writer) balance() {
 			w.gap(set.title, "The results hold no row for it.")
 			continue
 		}
+		tables = append(tables, t)
+	}
+	if len(love.Rows) > 0 {
+		love.Desc = "The arms’ differences at baseline as effect sizes: " + strings.Join(desc, "; ") + "."
+		w.figure(&Figure{ID: "balance-figure", Title: "Differences between the arms at baseline. Dashed: the distances at which the What Works Clearinghouse asks for adjustment and for more than that", Drawing: love, Wide: true})
+	}
+	for _, t := range tables {
 		w.table(t)
 	}
 	which := "Differences are the arm’s less the control arm’s"

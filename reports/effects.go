@@ -159,6 +159,7 @@ func (w *writer) primary() {
 		scores.Rows = append(scores.Rows, row)
 	}
 	w.table(scores)
+	w.meansFigure(r, scores)
 
 	effect := &Table{ID: "primary-effect", Title: "Difference between the arms", Groups: []Group{{"", 4}, {level, 2}, {"", 1}},
 		Columns: []Column{{Title: "Quantity"}, {"Estimate", true}, {"SE", true}, {"df", true}, {"from", true}, {"to", true}, {"p", true}}}
@@ -195,6 +196,29 @@ func (w *writer) primary() {
 
 	w.scales(r, level)
 	w.model(r, level)
+}
+
+// meansFigure shows each school's mean, a dot a school, with the arms' means
+// from the table's own cells.
+func (w *writer) meansFigure(r *sap.Results, scores *Table) {
+	if len(w.in.SchoolMeans) == 0 {
+		return
+	}
+	p := figure.Means{Title: "School means by arm", Axis: outcomeName(w, r), Desc: "Each school’s mean outcome, by arm: "}
+	for i, a := range r.Arms {
+		row := figure.MeansArm{Arm: w.arm(a.Arm), Text: nSchools(scores.Rows[i].Cells[1])}
+		if a.N > 0 {
+			row.Mean, row.HasMean = a.Mean, true
+		}
+		for _, m := range w.in.SchoolMeans {
+			if w.arm(m.Arm).Label == row.Arm.Label {
+				row.Dots = append(row.Dots, figure.Dot{Mean: m.Mean, N: m.N})
+			}
+		}
+		p.Arms = append(p.Arms, row)
+		p.Desc += row.Arm.Label + ", " + row.Text + ", mean " + scores.Rows[i].Cells[4].String() + ". "
+	}
+	w.figure(&Figure{ID: "means-figure", Title: "Mean outcome of each school, by arm: a dot is a school, its size the number of its pupils; the line is the mean of all pupils of the arm", Drawing: p, Wide: true})
 }
 
 // estimateCells are an estimate's value, SE, df, interval and p.

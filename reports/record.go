@@ -3,6 +3,8 @@ package reports
 import (
 	"fmt"
 	"strings"
+
+	"evenhand/reports/figure"
 )
 
 // communities shows the communities, who is in them and what was delivered.
@@ -58,6 +60,7 @@ func (w *writer) communities() {
 	if w.in.Delivery.Complier != "" {
 		t.Foot = append(t.Foot, "Took part: "+w.in.Delivery.Complier+".")
 	}
+	w.mapFigure()
 	w.table(t)
 	if recorded {
 		t := &Table{ID: "sessions", Title: "Schools present at each session", Columns: []Column{{Title: "Session"}, {Title: "Planned for"}, {"Schools present", true}, {"Share", true}}}
@@ -82,6 +85,25 @@ func (w *writer) communities() {
 		w.table(t)
 	} else if len(w.p.Delivery.Sessions) > 0 {
 		w.gap("Attendance at sessions", "No attendance has been recorded.")
+	}
+}
+
+// mapFigure shows the communities where their schools are.
+func (w *writer) mapFigure() {
+	p := figure.Map{Title: "Communities", ScaleUnit: "km", Desc: "The communities where their schools are, each school joined to the middle of its community."}
+	n := 0
+	for _, c := range w.in.Communities {
+		g := figure.MapGroup{Label: w.communityName(c)}
+		for _, s := range c.Schools {
+			if s.HasPlace {
+				g.Places = append(g.Places, figure.Place{Easting: s.Easting, Northing: s.Northing})
+				n++
+			}
+		}
+		p.Groups = append(p.Groups, g)
+	}
+	if n > 0 {
+		w.figure(&Figure{ID: "communities-figure", Title: "The communities by easting and northing: a mark is a school, joined to the middle of its community", Drawing: p})
 	}
 }
 

@@ -69,7 +69,7 @@ func finished(t testing.TB, schools, pupils int) *maker {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(7, 11))
-	m.b = Bundle{Trial: p.Trial.ID, Title: p.Trial.Title, Program: "evenhand test", Protocols: []Protocol{{1, string(text)}}, Rule: []File{{"RULE.md", []byte("the rule\n")}}, NotIncluded: []string{"the survey of teachers"}}
+	m.b = Bundle{Trial: p.Trial.ID, Title: p.Trial.Title, Program: "evenhand test", Protocols: []Protocol{{1, string(text)}}, Rule: []File{{"RULE.md", randomize.RuleText}}, NotIncluded: []string{"the survey of teachers"}}
 	m.log(actionProtocol, "protocol version 1", map[string]any{"version": 1, "digest": trial.DigestOf(string(text))})
 
 	r := trial.Records{Roster: trial.Roster{Version: 1, Protocol: 1, Strata: map[string]string{}}, Allocation: map[string]trial.Assigned{}}
@@ -168,8 +168,8 @@ func finished(t testing.TB, schools, pupils int) *maker {
 		t.Fatal(err)
 	}
 	m.log(actionAnalyse, "analysis 1", map[string]any{"protocol": 1, "plan": digest(plan), "data": rows.Digest(m.b.Data), "results": trial.DigestOf(m.b.Results)})
-	m.log("school note", "school 100001", nil)
 	m.b.ReportHTML = []byte("<!DOCTYPE html><title>report</title>\n")
+	m.log("report build", "report", map[string]string{"report": digest(m.b.ReportHTML)})
 	m.seal()
 	m.b.Receipts = []trial.Receipt{m.receipt(5), m.receipt(3)}
 	return m

@@ -193,6 +193,8 @@ func TestForgedWithManifest(t *testing.T) {
 		{"ledger.ndjson", `"actor":"sam"`, `"actor":"ana"`, ledger},
 		{"ledger.digests.txt", "1 ", "2 ", ledger},
 		{"receipts/0001.txt", "entries 3", "entries 4", "receipts/0001.txt"},
+		{"report.html", "report", "repart", "report.html has SHA-256"},
+		{"rule/RULE.md", "a", "b", "rule/RULE.md is not"},
 		{"FORMAT.md", "The zip file", "the zip file", "note"},
 		{"README.txt", "AUDIT", "Audit", "note"},
 		{"NOT-COVERED.txt", "NOT", "Not", "note"},
@@ -214,6 +216,12 @@ func TestForgedWithManifest(t *testing.T) {
 		if c.want == "note" { // no digest in the ledger has it; it is said all the same
 			if !strings.Contains(f.Text(), c.file+" is not the text that this program writes") {
 				t.Errorf("%s changed with a manifest that fits: nothing is said:\n%s", c.file, f.Text())
+			}
+			continue
+		}
+		if c.file == "rule/RULE.md" {
+			if !strings.Contains(f.Text(), c.want) {
+				t.Errorf("another rule: nothing is said:\n%s", f.Text())
 			}
 			continue
 		}

@@ -89,6 +89,7 @@ const (
 	actionCommit   = "draw commit"
 	actionDraw     = "draw run"
 	actionAnalyse  = "analysis run"
+	actionReport   = "report build"
 )
 
 type protocolNote struct {
@@ -566,6 +567,15 @@ func (v *verifier) records() {
 			}
 		}
 	}
+	if data, ok := v.files[reportName]; ok {
+		if reports := v.of(actionReport); len(reports) > 0 {
+			if v.reportEntry() == 0 {
+				f.add("%s has SHA-256 %s, and no entry of the ledger records such a report", reportName, digest(data))
+			} else {
+				n++
+			}
+		}
+	}
 	for _, name := range sortedNames(v.files) {
 		folder, _, in := strings.Cut(name, "/")
 		switch {
@@ -610,6 +620,20 @@ func (v *verifier) plan(seq int, note analyseNote) error {
 		}
 	}
 	return nil
+}
+
+// reportEntry is the number of the entry that records the report in the
+// bundle; 0 for none.
+func (v *verifier) reportEntry() int {
+	for _, e := range v.of(actionReport) {
+		var x struct {
+			Report string `json:"report"`
+		}
+		if json.Unmarshal(e.After, &x) == nil && x.Report == digest(v.files[reportName]) {
+			return e.Seq
+		}
+	}
+	return 0
 }
 
 // trimmed takes out what mail programs put in: carriage returns and spaces at
@@ -1076,8 +1100,11 @@ func (v *verifier) prose() {
 	for _, n := range b.NotIncluded {
 		v.say(Note, checkCovered, "left out of the bundle: %s", n)
 	}
-	if v.files[reportName] != nil {
-		v.say(Note, checkCovered, "%s, the rule and the scripts are held to %s only", reportName, manifestName)
+	if v.files[reportName] != nil && v.reportEntry() == 0 {
+		v.say(Note, checkCovered, "%s is held to %s only: the ledger has no entry of it", reportName, manifestName)
+	}
+	if rule, ok := v.files["rule/RULE.md"]; ok && string(rule) != string(randomize.RuleText) {
+		v.say(Note, checkCovered, "rule/RULE.md is not the text that this program holds; the draw was made again by this program's own rule")
 	}
 }
 

@@ -1,0 +1,113 @@
+package figure
+
+import (
+	"fmt"
+	"math"
+)
+
+// XY is a point in the units of the data.
+type XY struct{ X, Y float64 }
+
+// PlanePoint is a point of the attrition plane.
+type PlanePoint struct {
+	Label string // e.g. "pupils: 10.5% overall, 5.8 points"
+	At    XY     // overall attrition and its difference between the arms, shares in [0,1]
+	Arm   Arm    // its mark
+}
+
+// Plane is overall attrition against differential attrition, with the
+// boundaries below which attrition counts as low.
+type Plane struct {
+	Title, Desc         string
+	XAxis, YAxis        string
+	Cautious            []XY   // the lower boundary, by ascending X
+	Optimistic          []XY   // the upper boundary
+	CautiousLabel, High string // what lies below the lower, and above the upper boundary
+	Between             string // and what between them
+	Points              []PlanePoint
+}
+
+func (p Plane) draw() (*canvas, float64) {
+	c := &canvas{}
+	const width, height = 680.0, 330.0
+	left, right, top, bottom := 62.0, width-20, 14.0, height-52
+	hiX, hiY := 0.0, 0.0
+	for _, b := range p.Optimistic {
+		hiX, hiY = math.Max(hiX, b.X), math.Max(hiY, b.Y)
+	}
+	for _, q := range p.Points {
+		hiX, hiY = math.Max(hiX, q.At.X*1.05), math.Max(hiY, q.At.Y*1.15)
+	}
+	hiX, hiY = math.Min(math.Max(hiX, 0.2), 1), math.Min(math.Max(hiY, 0.12), 1)
+	ax, ay := newAxis(0, hiX*100, left, right, 7), newAxis(0, hiY*100, bottom, top, 6)
+	area := func(line []XY, class, fill string) {
+		if len(line) == 0 {
+			return
+		}
+		d := fmt.Sprintf("M%s %s", num(ax.at(0)), num(ay.at(0)))
+		for _, b := range line {
+			d += fmt.Sprintf("L%s %s", num(ax.at(100*b.X)), num(ay.at(100*b.Y)))
+		}
+		d += fmt.Sprintf("L%s %sz", num(ax.at(100*line[len(line)-1].X)), num(ay.at(0)))
+		fmt.Fprintf(&c.b, `<path class="%s" d="%s" fill="%s"/>`+"\n", class, d, fill)
+	}
+	area(p.Optimistic, "zone2", "#eef1f4")
+	area(p.Cautious, "zone1", "#d9e6ef")
+	at, labels := ay.ticks()
+	for i, v := range at {
+		c.line(left, ay.at(v), right, ay.at(v), "grid")
+		c.tick(left-7, ay.at(v)+4, labels[i], end)
+	}
+	at, labels = ax.ticks()
+	for i, v := range at {
+		c.line(ax.at(v), bottom, ax.at(v), bottom+4, "axis")
+		c.tick(ax.at(v), bottom+17, labels[i], middle)
+	}
+	c.line(left, bottom, right, bottom, "axis")
+	c.line(left, top, left, bottom, "axis")
+	for _, b := range []struct {
+		line  []XY
+		class string
+	}{{p.Cautious, "axis"}, {p.Optimistic, "dash"}} {
+		for i := 1; i < len(b.line); i++ {
+			c.line(ax.at(100*b.line[i-1].X), ay.at(100*b.line[i-1].Y), ax.at(100*b.line[i].X), ay.at(100*b.line[i].Y), b.class)
+		}
+	}
+	c.text((left+right)/2, height-8, p.XAxis, muted, middle)
+	fmt.Fprintf(&c.b, `<g transform="rotate(-90 14 %s)">`, num((top+bottom)/2))
+	c.text(14, (top+bottom)/2, p.YAxis, muted, middle)
+	c.b.WriteString("</g>\n")
+	c.text(ax.at(36), ay.at(0.45), p.CautiousLabel, muted, start)
+	c.text(ax.at(18), ay.at(6.0), p.Between, muted, start)
+	c.text(right-4, top+14, p.High, muted, end)
+	var used []float64
+	for _, q := range p.Points {
+		x, y := ax.at(100*q.At.X), ay.at(100*q.At.Y)
+		c.mark(x, y, 5.5, q.Arm)
+		ly := y - 9
+		for _, u := range used {
+			if math.Abs(ly-u) < lead {
+				ly = u - lead
+			}
+		}
+		if ly < top+4 {
+			ly = y + 18
+		}
+		used = append(used, ly)
+		a, lx := start, x+9
+		if x+9+Width(q.Label, small, true) > right {
+			a, lx = end, x-9
+		}
+		c.text(lx, ly, q.Label, style{small, true, "ink"}, a)
+	}
+	return c, height
+}
+
+// Draw gives the SVG.
+func (p Plane) Draw(prefix string) string {
+	c, h := p.draw()
+	return c.svg(prefix, p.Title, p.Desc, 680, h)
+}
+
+// Texts lists the texts in the picture.
+func (p Plane) Texts() []string { c, _ := p.draw(); return c.texts }
