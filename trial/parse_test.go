@@ -3,11 +3,13 @@ package trial
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
 )
 
 func template(t testing.TB, name string) string {
@@ -162,6 +164,42 @@ var faultCases = []struct {
 	{"baseline after the outcome", []string{"on: 21 May 2012}", "on: §21 May 2017}"}, []string{"the baseline (2017-05-21) is after the outcome"}},
 	{"survey too late", []string{"on: 12 September 2014}", "on: §12 October 2014}"}, []string{"must have answered to be eligible"}},
 
+	{"group of two homes", []string{"recruitment:\n", "  groups:\n    - {name: area, from: region, groups: {north: [North East, London], south: [§london]}}\nrecruitment:\n"}, []string{`"london" is in two groups, "north" and "south"`}},
+	{"group from nowhere", []string{"recruitment:\n", "  groups:\n    - {name: area, from: §regions, groups: {north: [North East]}}\nrecruitment:\n"}, []string{`no column "regions"|did you mean "region"?`}},
+	{"group named as a band", []string{"recruitment:\n", "  groups:\n    - {name: §ks2_band, from: region, groups: {north: [North East]}}\nrecruitment:\n"}, []string{`there is a column "ks2_band" already`}},
+	{"group without groups", []string{"recruitment:\n", "  groups:\n    - §{name: area, from: region}\nrecruitment:\n"}, []string{`"groups" is missing`}},
+	{"group that is a text", []string{"recruitment:\n", "  groups:\n    - {name: area, from: region, groups: {north: §London}}\nrecruitment:\n"}, []string{"here should be a list|write [London]"}},
+	{"group without a name", []string{"recruitment:\n", "  groups:\n    - {name: area, from: region, groups: {§'': [London]}}\nrecruitment:\n"}, []string{"the name before the colon is empty"}},
+	{"group without values", []string{"recruitment:\n", "  groups:\n    - {name: area, from: region, groups: {§north: }}\nrecruitment:\n"}, []string{`"north" has no value`}},
+	{"rule about a group", []string{"recruitment:\n", "  groups:\n    - {name: area, from: region, groups: {north: [North East]}, otherwise: rest}\nrecruitment:\n", "- phase is Primary or Middle deemed primary", "- §area is south"}, []string{`area is never "south"|north, rest`}},
+	{"words compared as numbers", []string{"- phase is Primary or Middle deemed primary", "- §ks2_band at least 3"}, []string{"ks2_band has words, not numbers"}},
+	{"rule about no round", []string{"survey staff baseline: 100 %", "§survey year-9: 100 %"}, []string{`no survey has a round "year-9"|staff baseline, staff year-1, staff year-2`}},
+	{"column name that is none", []string{"    ks2: KS2 average ", "    §ks two: KS2 average "}, []string{`"ks two" is not a name`}},
+	{"key that is a list", []string{"security: eef", "§[a, b]: eef"}, []string{"a key must be a text"}},
+	{"rule that is a list", []string{"- phase is Primary or Middle deemed primary", "- §[phase, Primary]"}, []string{"here should be one rule, not a list"}},
+	{"rule with a number that is none", []string{"- phase is Primary or Middle deemed primary", "- §pupils at least sixty"}, []string{`"sixty" is not a number`}},
+	{"cut that is a word", []string{"cuts: [27.5, 29]", "cuts: [27.5, §high]"}, []string{`"high" is not a number`}},
+	{"cut with a comma", []string{"cuts: [27.5, 29]", `cuts: [27.5, §"28,5"]`}, []string{"decimal point, not a comma"}},
+	{"label twice", []string{"labels: [lower, middle, upper]", "labels: [lower, upper, §upper]"}, []string{`"upper" stands twice`}},
+	{"long text", []string{"title: Research Learning Communities", "title: §" + strings.Repeat("Research ", 120)}, []string{"at most 1000 are read"}},
+	{"empty text", []string{"title: Research Learning Communities", `title: §""`}, []string{"this text is empty"}},
+	{"list for a word", []string{"method: stratified ", "method: §[stratified] "}, []string{"here should be a text, not a list"}},
+	{"keys for a number", []string{"target: 114 schools", "target: §{schools: 114}"}, []string{"not a set of keys"}},
+	{"list for yes", []string{"control: yes}", "control: §[yes]}"}, []string{"here should be yes or no"}},
+	{"community of one", []string{"size: 5 to 6", "size: §1 to 6"}, []string{"a community of one school is none"}},
+	{"balance by lot", []string{"how: random ", "how: random\n    §balance: {fsm: 1}\n    mix: §10 % "}, []string{`"balance" means nothing`, `"mix" means nothing`}},
+	{"near, balanced without a share", []string{"how: random ", "how: §near\n    balance: {fsm: 1} "}, []string{"both `balance` and `mix`"}},
+	{"share of no thousandths", []string{"how: random ", "how: mixed\n    balance: {fsm: 1}\n    mix: §12.55 % "}, []string{"whole thousandths"}},
+	{"keep of no thousandths", []string{"method: stratified ", "method: constrained\n  candidates: 50\n  keep: §1.25 %\n  balance: {fsm: 1} "}, []string{"whole thousandths"}},
+	{"nothing left to chance", []string{"method: stratified ", "method: minimisation\n  sequence: pupils\n  imbalance: range\n  best arm: §100 %\n  balance: {region: 1} ", "  misfits: pooled ", "  # "}, []string{"nothing is left to chance"}},
+	{"range of a word", []string{"kind: yes/no}", "kind: yes/no, range: §0 to 1}"}, []string{"a range is given, but the column's kind is yes/no"}},
+	{"baseline without a column", []string{"{column: KS1_READPOINTS, label", "{label", "    baseline: ", "    §baseline: "}, []string{`"column" is missing`}},
+	{"outcome without a baseline", []string{"    baseline:                    # the same pupils, four years earlier\n      {column: KS1_READPOINTS, label: \"Key Stage 1 reading, points\", range: 3 to 27, on: 21 May 2012}\n", "", "covariates: [baseline, strata]", "covariates: [§baseline, strata]"}, []string{`the primary outcome "ks2_reading" has none`}},
+	{"strata that are not", []string{"strata: [region, ks2_band]", "#", "method: stratified ", "method: complete ", "  misfits: pooled ", "  # ", "covariates: [baseline, strata]", "covariates: [baseline, §strata]"}, []string{"the strata are covariates, but there are none"}},
+	{"schools measured, with pupil columns", []string{"measured: pupils", "measured: schools", "model: mixed", "model: linear", "  pupil columns: ", "  §pupil columns: "}, []string{"there is no file of pupils"}},
+	{"baseline on the outcome's day", []string{"on: 21 May 2012}", "on: §9 May 2016}"}, []string{"measured on the outcome's day"}},
+	{"rounds out of order", []string{"{id: year-2, on: 1 July 2016}", "{id: year-2, on: §1 July 2014}"}, []string{"rounds are listed in the order"}},
+
 	{"alias", []string{"[region, ks2_band]  ", "[§&r region, §*r]  "}, []string{"&r gives this part a name", "*r refers to another part"}},
 	{"tag", []string{"title: Research", "title: §!!str Research"}, []string{"is not used in protocols"}},
 	{"second document", []string{"security: eef", "security: eef\n§---\na: 1\n---"}, []string{"a second document"}},
@@ -173,8 +211,8 @@ var faultCases = []struct {
 }
 
 func TestFaults(t *testing.T) {
-	if len(faultCases) < 80 {
-		t.Fatalf("%d cases, want at least 80", len(faultCases))
+	if len(faultCases) < 115 {
+		t.Fatalf("%d cases, want at least 115", len(faultCases))
 	}
 	for _, c := range faultCases {
 		t.Run(c.name, func(t *testing.T) {
@@ -358,11 +396,80 @@ func TestScalars(t *testing.T) {
 	}
 }
 
+func TestSizesAndRanges(t *testing.T) {
+	for _, s := range []string{"5 to 6", "5", "80 to 120", "-3 to 3", "0.5 to 12.25"} {
+		if z, err := ParseSizes(s); err == nil && z.String() != s {
+			t.Errorf("sizes %q become %q", s, z)
+		}
+		if r, err := ParseRange(s); err == nil && r.String() != s {
+			t.Errorf("range %q becomes %q", s, r)
+		}
+	}
+	for _, s := range []string{"", "0", "6 to 5", "5-6", "5 to", "a to b", "1,5 to 3", "5 to 5 to 6"} {
+		if z, err := ParseSizes(s); err == nil {
+			t.Errorf("%q passes as sizes %v", s, z)
+		}
+		if r, err := ParseRange(s); err == nil {
+			t.Errorf("%q passes as range %v", s, r)
+		}
+	}
+	r := Range{Low: 80, High: 120, Set: true}
+	if !r.Contains(80) || !r.Contains(120) || r.Contains(79.9) || r.Contains(120.1) || !(Range{}).Contains(1e9) || (Range{}).String() != "" {
+		t.Error("a range has its ends, and no range has everything")
+	}
+}
+
 func TestNearest(t *testing.T) {
 	known := []string{"strata", "keep", "degrees of freedom", "EstablishmentName"}
 	for word, want := range map[string]string{"stratta": "strata", "stata": "strata", "strtaa": "strata", "degrees_of_freedom": "degrees of freedom", "zebra": "", "": "", "establishment name": "EstablishmentName", "kepe": "keep"} {
 		if got := Nearest(word, known); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
 		}
+	}
+}
+
+// TestTags checks the one description of the file: every field has a key and a
+// sentence, keys are unique, and what stands for a missing key is allowed.
+func TestTags(t *testing.T) {
+	types := map[string]reflect.Type{}
+	collectStructs(reflect.TypeFor[Protocol](), types)
+	if len(types) < 20 {
+		t.Fatalf("%d types, want at least 20", len(types))
+	}
+	for name, typ := range types {
+		keys := map[string]bool{}
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			key := f.Tag.Get("yaml")
+			if key == "" || f.Tag.Get("doc") == "" || keys[key] {
+				t.Errorf("%s.%s: key %q, doc %q", name, f.Name, key, f.Tag.Get("doc"))
+			}
+			keys[key] = true
+			if s := f.Tag.Get("default"); s != "" {
+				d := &decoder{at: map[string]place{}}
+				d.fill(&yaml.Node{Kind: yaml.ScalarNode, Value: s}, reflect.New(f.Type).Elem(), nil, f.Tag)
+				if len(d.faults) > 0 {
+					t.Errorf("%s.%s: the default %q is not allowed: %v", name, f.Name, s, d.faults)
+				}
+			}
+		}
+	}
+}
+
+func TestSurveyOfARound(t *testing.T) {
+	p := changed(t, "survey staff baseline: 100 %", "survey baseline: 100 %")
+	if r := p.Recruitment.Eligible[2]; r.Survey != "staff" || r.Text != "survey baseline: 100 % of teachers of years 5, 6" {
+		t.Errorf("got %+v", r)
+	}
+	text := strings.Replace(template(t, "rlc"), "survey staff baseline: 100 %", "survey baseline: 100 %", 1)
+	text = strings.Replace(text, "\noutcomes:", "\n  - {id: heads, rounds: [{id: baseline}]}\noutcomes:", 1)
+	if _, err := ParseProtocol("trial.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), `2 surveys have a round "baseline": staff, heads`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTemplateThatIsNot(t *testing.T) {
+	if _, err := Template("rcl"); err == nil || !strings.Contains(err.Error(), "the templates are: rlc, minimal") {
+		t.Errorf("got %v", err)
 	}
 }

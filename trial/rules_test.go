@@ -312,3 +312,18 @@ func TestZAgainstBigFloats(t *testing.T) {
 		}
 	})
 }
+
+func TestNeededColumns(t *testing.T) {
+	for _, c := range []struct {
+		p    *Protocol
+		want []string
+	}{
+		{rlc(t), []string{"id", "name", "region", "status", "phase", "ks2"}},
+		{changed(t, "how: random ", "how: near\n    apart: [trust] "), []string{"id", "name", "region", "status", "phase", "trust", "easting", "northing", "ks2"}},
+		{changed(t, "recruitment:\n", "  groups:\n    - {name: kind, from: type, groups: {a: [x]}}\n    - {name: band2, from: ks2_band, groups: {a: [lower]}, otherwise: b}\nrecruitment:\n", "strata: [region, ks2_band]", "strata: [kind, band2]"), []string{"id", "name", "region", "type", "status", "phase", "ks2"}},
+	} {
+		if diff := cmp.Diff(c.want, c.p.NeededColumns()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
