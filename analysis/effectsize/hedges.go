@@ -85,33 +85,10 @@ func Denominators(f *mixed.Fit, arm string) ([]Denominator, map[analysis.Scale]e
 	return out, bad
 }
 
-// fromFit is the total or within-cluster SD of a fitted model. The total
-// leaves out the variance of communities that only one arm has: it belongs to
-// the intervention, not to the population that the SD is to stand for. Where
-// variances differ by arm they are averaged by the arms' rows. In a model
-// with random slopes the total is averaged over the rows.
+// fromFit is the total or within-cluster SD of a fitted model, with the weights
+// of mixed.Fit.SDWeights.
 func fromFit(f *mixed.Fit, scale analysis.Scale, total bool, text string) Denominator {
-	w := make([]float64, len(f.Variances))
-	d := f.Data()
-	share := map[string]float64{}
-	for _, a := range d.Arm {
-		share[d.Arms[a]] += 1 / float64(len(d.Arm))
-	}
-	for i, v := range f.Variances {
-		part := 1.0
-		if v.Arm != "" {
-			part = share[v.Arm]
-		}
-		switch {
-		case v.Level == mixed.Residual:
-			w[i] = part
-		case !total || f.Partial(v.Level):
-		case v.Term == "":
-			w[i] = part
-		default:
-			w[i] = f.SlopeWeight(v)
-		}
-	}
+	w := f.SDWeights(total)
 	den := Denominator{Scale: scale, Fit: f, Weights: w}
 	variance := 0.0
 	for i, v := range f.Variances {

@@ -316,3 +316,33 @@ func (f *Fit) SlopeWeight(v Variance) float64 {
 	}
 	return 0
 }
+
+// SDWeights are the weights of Variances in the square of the SD that an
+// effect size is divided by: the total SD, or the one within clusters, which
+// is the residual's. The total leaves out the variance of communities that
+// only one arm has: it belongs to the intervention, not to the population that
+// the SD is to stand for. Variances by arm are averaged by the arms' rows,
+// those of random slopes over all rows.
+func (f *Fit) SDWeights(total bool) []float64 {
+	share := map[string]float64{}
+	for _, a := range f.data.Arm {
+		share[f.data.Arms[a]] += 1 / float64(len(f.data.Arm))
+	}
+	w := make([]float64, len(f.Variances))
+	for i, v := range f.Variances {
+		part := 1.0
+		if v.Arm != "" {
+			part = share[v.Arm]
+		}
+		switch {
+		case v.Level == Residual:
+			w[i] = part
+		case !total || f.Partial(v.Level):
+		case v.Term == "":
+			w[i] = part
+		default:
+			w[i] = f.SlopeWeight(v)
+		}
+	}
+	return w
+}

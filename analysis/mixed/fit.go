@@ -47,7 +47,6 @@ type Fit struct {
 	invObserved, invExpected, invREML []float64
 	krOnce                            sync.Once
 	kr                                []float64 // Kenward–Roger covariance, standardised; made when first asked for
-	back                              []float64 // coefficients = back·standardised ones (times the outcome's scale)
 }
 
 // Coefficient is a fixed effect.
@@ -246,7 +245,11 @@ func (r *reduced) solve(method Method) (*solution, error) {
 		return nil, err
 	}
 	if r.hasFullSlope() {
-		return r.solveFullSlope(method, ev)
+		best, err := r.solveFullSlope(method, ev)
+		if err != nil {
+			return nil, err
+		}
+		return best, r.vanished(best)
 	}
 	c := r.free()
 	best, err := r.climb(c, r.startAt(0.2), method, ev)
@@ -259,7 +262,22 @@ func (r *reduced) solve(method Method) (*solution, error) {
 			best = other
 		}
 	}
-	return best, nil
+	return best, r.vanished(best)
+}
+
+// vanished refuses a solution with a residual variance that goes to zero: the
+// likelihood has no maximum there.
+func (r *reduced) vanished(sol *solution) error {
+	for s, pa := range r.params {
+		if pa.residual && sol.theta[s] < 1e-10*r.olsVariance() {
+			where := ""
+			if pa.arm != "" {
+				where = fmt.Sprintf(" in arm %q", pa.arm)
+			}
+			return &NotIdentifiedError{Level: Residual, Reason: fmt.Sprintf("it goes to zero%s: the groups and the covariates explain every row there; use a simpler model", where)}
+		}
+	}
+	return nil
 }
 
 func (s *solution) onBoundary() bool {
@@ -355,14 +373,14 @@ func (r *reduced) climb(c *constraint, phi []float64, method Method, ev *evaluat
 			for s, pa := range r.params {
 				if pa.residual && ct[s] < 0.1*theta[s] {
 					// a residual variance approaches zero by degrees
-					ct[s] = 0.1 * theta[s]
 					for k := 0; k < n; k++ {
 						if c.a[s*n+k] == 1 && c.b[s] == 0 {
-							cand[k] = ct[s]
+							cand[k] = 0.1 * theta[s]
 						}
 					}
 				}
 			}
+			ct = c.theta(cand)
 			if full {
 				d, k := r.slopeMatrix(ct)
 				ok = cholesky(d, k)
@@ -495,15 +513,7 @@ func (f *Fit) take(sol *solution) {
 	f.invREML = invert(f.ev.reml, np)
 
 	sy := r.scale[p]
-	// coefficient k is b_k/s_k; the intercept takes what centring moved.
-	f.back = make([]float64, p*p)
-	for k := 0; k < p; k++ {
-		f.back[k*p+k] = 1 / r.scale[k]
-		if r.intercept >= 0 && k != r.intercept && d.Columns[k].Values != nil {
-			f.back[r.intercept*p+k] = -r.centre[k] / r.scale[k]
-		}
-	}
-	b := mul(f.back, f.ev.beta, p, p, 1)
+	b := mul(r.back, f.ev.beta, p, p, 1)
 	for k := range b {
 		b[k] *= sy
 	}
@@ -532,8 +542,8 @@ func (f *Fit) take(sol *solution) {
 		f.Criterion += 2 * float64(r.n) * math.Log(sy)
 	} else {
 		f.Criterion += 2 * float64(r.n-p) * math.Log(sy)
-		for k := 0; k < p; k++ {
-			f.Criterion += 2 * math.Log(r.scale[k])
+		for k := 0; k < p; k++ { // the determinant of a triangular matrix
+			f.Criterion -= 2 * math.Log(math.Abs(r.back[k*p+k]))
 		}
 	}
 	for l := range d.Levels {
@@ -553,13 +563,9 @@ func (f *Fit) take(sol *solution) {
 func (f *Fit) covariance(c []float64) []float64 {
 	p := f.r.p
 	sy := f.r.scale[p]
-	bt := make([]float64, p*p)
-	for i := 0; i < p; i++ {
-		for j := 0; j < p; j++ {
-			bt[j*p+i] = f.back[i*p+j]
-		}
-	}
-	out := mul(mul(f.back, c, p, p, p), bt, p, p, p)
+	bt := append([]float64(nil), f.r.back...)
+	transpose(bt, p)
+	out := mul(mul(f.r.back, c, p, p, p), bt, p, p, p)
 	for i := range out {
 		out[i] *= sy * sy
 	}
@@ -656,7 +662,7 @@ func (f *Fit) warn() {
 	}
 	if f.r.tolerance < illConditioned {
 		f.Warnings = append(f.Warnings, analysis.Warning{Code: WarnIllConditioned,
-			Text: fmt.Sprintf("Column %s is nearly a combination of the other columns (only %.1g of its variation is its own): its coefficient is hardly determined and about %d of 16 digits are lost.", f.data.Columns[f.r.weakest].Name, f.r.tolerance, int(math.Ceil(-math.Log10(f.r.tolerance))))})
+			Text: fmt.Sprintf("Column %s is nearly a combination of the other columns (only %.1g of its variation is its own): its coefficient is hardly determined, and about %d of 16 digits of it are lost.", f.data.Columns[f.r.weakest].Name, f.r.tolerance, int(math.Ceil(-math.Log10(f.r.tolerance)/2)))})
 	}
 }
 

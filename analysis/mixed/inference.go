@@ -158,7 +158,7 @@ func (f *Fit) standardise(weights []float64) []float64 {
 			continue
 		}
 		for j := 0; j < p; j++ {
-			l[j] += w * f.back[i*p+j]
+			l[j] += w * f.r.back[i*p+j]
 		}
 	}
 	return l
@@ -334,23 +334,21 @@ func (f *Fit) containment(weights []float64) float64 {
 
 // constantWithin says whether column k is constant within groups of level l.
 func (f *Fit) constantWithin(k, l int) bool {
-	r := f.r
-	for _, w := range r.within {
-		if w[k*r.q+k] > 0 {
-			return false
-		}
+	level := &f.data.Levels[l]
+	first := make([]int, level.size())
+	for i := range first {
+		first[i] = -1
 	}
-	first := map[int]float64{}
-	for c := range r.cells {
-		g := r.cells[c].group[l]
-		v := r.mean[c*r.q+k]
-		if g < 0 {
+	v := f.data.Columns[k].Values
+	for i, g := range level.Index {
+		switch {
+		case g < 0:
+			return false
+		case first[g] < 0:
+			first[g] = i
+		case v[i] != v[first[g]]:
 			return false
 		}
-		if u, ok := first[g]; ok && math.Abs(u-v) > 1e-12 {
-			return false
-		}
-		first[g] = v
 	}
 	return true
 }

@@ -52,9 +52,11 @@ type reduced struct {
 	tolerance float64
 	weakest   int // the column which has it
 
-	cellOf []int32 // cell of each row; nil after use where not needed
-	cells  []cell
-	warn   []string
+	// back turns coefficients of the columns here into those of the data's,
+	// but for the outcome's scale; p × p.
+	back []float64
+
+	cells []cell
 }
 
 // param is one variance (or covariance) of the model.
@@ -96,7 +98,11 @@ func (d *Data) columnName(k int) string {
 }
 
 // reduce reads the rows.
-func reduce(d *Data, m Model) (*reduced, error) {
+func reduce(d *Data, m Model) (*reduced, error) { return reduceWith(d, m, true) }
+
+// reduceWith leaves columns as they are, but for centre and scale, where
+// orthogonal is false.
+func reduceWith(d *Data, m Model, orthogonal bool) (*reduced, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
@@ -118,6 +124,11 @@ func reduce(d *Data, m Model) (*reduced, error) {
 	r.standardise(d)
 	if err := r.checkColumns(d); err != nil {
 		return nil, err
+	}
+	if r.tolerance < nearlyCollinear && orthogonal {
+		if r, err = r.orthogonalise(d, m, slopes); err != nil {
+			return nil, err
+		}
 	}
 	r.makeParams(d, m, slopes)
 	if err := r.checkLevels(d, m); err != nil {
@@ -549,6 +560,7 @@ func (r *reduced) standardise(d *Data) {
 			}
 		}
 	}
+	r.makeBack(d)
 	r.total = make([]float64, q*q)
 	for _, w := range r.within {
 		floats.Add(r.total, w)
@@ -563,7 +575,76 @@ func (r *reduced) standardise(d *Data) {
 	}
 }
 
+// makeBack sets up back from centre and scale.
+func (r *reduced) makeBack(d *Data) {
+	p := r.p
+	r.back = make([]float64, p*p)
+	for k := 0; k < p; k++ {
+		r.back[k*p+k] = 1 / r.scale[k]
+		// the intercept takes what centring moved
+		if r.intercept >= 0 && k != r.intercept && d.Columns[k].Values != nil {
+			r.back[r.intercept*p+k] = -r.centre[k] / r.scale[k]
+		}
+	}
+}
+
+// orthogonalise reads the rows again, with the columns replaced by nearly
+// orthogonal combinations of them: X·R⁻¹, R from the first pass (the second
+// step of "CholeskyQR2", Yamamoto et al. 2015). What was lost to the square of
+// the condition number is lost to its first power instead.
+func (r *reduced) orthogonalise(d *Data, m Model, slopes []int) (*reduced, error) {
+	p, q := r.p, r.q
+	l := make([]float64, p*p)
+	for i := 0; i < p; i++ {
+		for j := 0; j < p; j++ {
+			l[i*p+j] = r.total[i*q+j] / float64(r.n)
+		}
+	}
+	if !cholesky(l, p) {
+		return r, nil
+	}
+	// T = L'⁻¹, upper triangular
+	t := identity(p)
+	solveUpper(l, t, p, p)
+	e := *d
+	e.Columns = make([]Column, p)
+	for k := range e.Columns {
+		e.Columns[k] = Column{Name: d.Columns[k].Name}
+		if d.Columns[k].Values == nil {
+			continue
+		}
+		v := make([]float64, r.n)
+		for j := 0; j <= k; j++ {
+			f := t[j*p+k]
+			col := d.Columns[j].Values
+			if f == 0 || col == nil {
+				continue // centred columns have nothing of the intercept
+			}
+			c, s := r.centre[j], r.scale[j]
+			for i, x := range col {
+				v[i] += f * ((x - c) / s)
+			}
+		}
+		e.Columns[k].Values = v
+	}
+	out := &reduced{n: r.n, p: p, q: q, intercept: -1, tolerance: r.tolerance, weakest: r.weakest}
+	// the slopes belong to the data's own columns
+	cellOf, ncell, err := out.makeCells(d, m, slopes)
+	if err != nil {
+		return nil, err
+	}
+	if err := out.accumulate(&e, cellOf, ncell); err != nil {
+		return nil, err
+	}
+	out.standardise(&e)
+	out.back = mul(mul(r.back, t, p, p, p), out.back, p, p, p)
+	return out, nil
+}
+
 const (
+	// Below this share of its own for any column, the columns are made
+	// orthogonal first.
+	nearlyCollinear = 1e-5
 	// A column of which less than this share is its own is a combination of
 	// the others as far as double precision can tell.
 	collinear = 1e-13

@@ -85,6 +85,11 @@ func NewSchoolRefitter(d *Data, method Method) (*SchoolRefitter, error) {
 		return nil, err
 	}
 	r := fit.r
+	if r.tolerance < nearlyCollinear { // the columns themselves are wanted
+		if r, err = reduceWith(d, Model{Method: method}, false); err != nil {
+			return nil, err
+		}
+	}
 	if r.maxBlock != 1 || r.intercept < 0 {
 		return nil, &MethodError{what, "these need an intercept and every row in a school"}
 	}
