@@ -49,6 +49,10 @@ type Errors struct {
 	File   string
 	Faults []*RowError
 	More   int // faults beyond those kept
+	Rows   int // rows below the header, as far as the file could be read
+	Faulty int // rows with a fault
+
+	bad map[int]bool // rows with a fault
 }
 
 func (e *Errors) Error() string {
@@ -59,6 +63,9 @@ func (e *Errors) Error() string {
 		faults = "fault"
 	}
 	fmt.Fprintf(&b, "%s has %d %s; nothing of it was stored", e.File, n, faults)
+	if e.Faulty > 0 && e.Faulty < e.Rows {
+		fmt.Fprintf(&b, " (%d of its %d rows are without fault)", e.Rows-e.Faulty, e.Rows)
+	}
 	for _, f := range e.Faults {
 		b.WriteString("\n  " + f.text())
 	}
@@ -80,6 +87,13 @@ func (e *Errors) Unwrap() []error {
 // add keeps a fault, or counts it when there are too many.
 func (e *Errors) add(f *RowError) {
 	f.File = e.File
+	if f.Row > 1 && !e.bad[f.Row] { // row 1 is the header
+		if e.bad == nil {
+			e.bad = map[int]bool{}
+		}
+		e.bad[f.Row] = true
+		e.Faulty++
+	}
 	if len(e.Faults) >= maxFaults {
 		e.More++
 		return

@@ -292,13 +292,13 @@ func TestBad(t *testing.T) {
 }
 
 func TestFaultsAreCapped(t *testing.T) {
-	text := "school,staff,role,years\n" + strings.Repeat("1,T,head,\n", 300)
+	text := "school,staff,role,years\n" + strings.Repeat("1,T,head,\n", 300) + "100001,T9,head,\n"
 	_, _, err := profiles["staff"](text, small(t))
 	var e *Errors
 	if !errors.As(err, &e) || len(e.Faults) != maxFaults || len(e.Faults)+e.More != 300+299 {
 		t.Fatalf("got %d faults and %d more", len(e.Faults), e.More)
 	}
-	if !strings.Contains(err.Error(), "f.csv has 599 faults; nothing of it was stored\n  row 2, school: \"1\" is not a school") || !strings.HasSuffix(err.Error(), "… and 399 more") {
+	if !strings.Contains(err.Error(), "f.csv has 599 faults; nothing of it was stored (1 of its 301 rows are without fault)\n  row 2, school: \"1\" is not a school") || !strings.HasSuffix(err.Error(), "… and 399 more") {
 		t.Errorf("got %.200s … %s", err, err.Error()[len(err.Error())-60:])
 	}
 }

@@ -31,6 +31,7 @@ type Report struct {
 // finish gives the report of a sheet, or its faults. stored is how many rows
 // gave something to store.
 func (s *sheet) finish(stored int) (Report, error) {
+	s.faults.Rows = s.counts.Rows
 	if err := s.faults.err(); err != nil {
 		return Report{}, err
 	}
