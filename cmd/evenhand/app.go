@@ -7,12 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -96,11 +100,23 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(a.stderr, "evenhand: error: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	fmt.Fprintf(a.stderr, "evenhand: error: %s\n", indent(err.Error()))
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(a.stderr, "evenhand: hint: %s\n", hint)
 	}
 	return exitStatus(err)
+}
+
+// indent moves the lines after the first by two spaces, unless they are moved
+// already.
+func indent(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines[1:] {
+		if !strings.HasPrefix(line, "  ") {
+			lines[i+1] = "  " + line
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func exitStatus(err error) int {
@@ -176,7 +192,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.storeFlag, "store", "", "the store: a file, or postgres://… (default: EVENHAND_STORE, else evenhand.db beside the protocol)")
-	flags.StringVar(&a.protocolFlag, "protocol", "trial.yaml", "the protocol's file")
+	flags.StringVar(&a.protocolFlag, "protocol", protocolFile, "the protocol's file")
 	flags.StringVar(&a.trialFlag, "trial", "", "the trial's ID, where there is no protocol file or the store holds many")
 	flags.StringVar(&a.asFlag, "as", "", "who acts, for the record (default: the system's user)")
 	a.format = choice{value: "text", allowed: []string{"text", "json"}}
@@ -214,11 +230,57 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != len(names) {
-			return usagef("%s needs %s; it got %d", cmd.CommandPath(), strings.Join(names, " and "), len(args))
+		switch {
+		case len(args) == 0:
+			return usagef("%s needs %s", cmd.CommandPath(), strings.Join(names, " and "))
+		case len(args) != len(names):
+			return withHint(usagef("%s needs %s, but got %s", cmd.CommandPath(), strings.Join(names, " and "), quoted(args)), "words that belong together go between quotation marks")
 		}
 		return nil
 	}
+}
+
+func quoted(words []string) string {
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = strconv.Quote(w)
+	}
+	return strings.Join(all, ", ")
+}
+
+// textFlag is a flag that takes a line of free text.
+type textFlag struct{ text *string }
+
+func (f textFlag) String() string {
+	if f.text == nil {
+		return ""
+	}
+	return *f.text
+}
+func (f textFlag) Type() string { return "text" }
+func (f textFlag) Set(s string) error {
+	*f.text = s
+	return plainText(s)
+}
+
+// plainText refuses what a line of text in the record must not have: it would
+// be stored for ever, and shown on others' screens.
+func plainText(s string) error {
+	switch {
+	case !utf8.ValidString(s):
+		return errors.New("the text is not UTF-8")
+	case strings.ContainsFunc(s, hidden):
+		return fmt.Errorf("%q has a line end or another sign that cannot be seen: give one line of plain text", s)
+	case len(s) > 10_000:
+		return fmt.Errorf("the text has %d bytes; at most 10,000 are kept", len(s))
+	}
+	return nil
+}
+
+// hidden says whether a sign steers a screen instead of standing on it:
+// control characters, and those that turn the direction of writing.
+func hidden(r rune) bool {
+	return unicode.IsControl(r) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == '\u2028' || r == '\u2029'
 }
 
 // group makes a command that only holds others.
@@ -253,8 +315,8 @@ func (a *app) actor() (string, error) {
 	if name == "" {
 		return "", usagef("nobody is named: say who acts with --as NAME")
 	}
-	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) || len(name) > 200 {
-		return "", usagef("--as: a name of at most 200 characters without control characters")
+	if strings.ContainsFunc(name, hidden) || !utf8.ValidString(name) || len(name) > 200 {
+		return "", usagef("--as: a name of at most 200 bytes of UTF-8 without control characters, not %q", name)
 	}
 	return name, nil
 }
@@ -275,14 +337,28 @@ func (a *app) storeAddress() string {
 	return filepath.Join(filepath.Dir(a.protocolFlag), "evenhand.db")
 }
 
-// readProtocol reads the protocol's file; text is nil if there is none.
+// protocolFile is the protocol's file where --protocol names no other.
+const protocolFile = "trial.yaml"
+
+// reason is what is wrong with a file, without the file's name, which the
+// sentence around it has.
+func reason(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// readProtocol reads the protocol's file; text is nil if there is none and
+// none was named.
 func (a *app) readProtocol() (text []byte, err error) {
 	text, err = os.ReadFile(a.protocolFlag)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) && a.protocolFlag == protocolFile {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the protocol: %w", err)
+		return nil, fmt.Errorf("read the protocol %s: %w", a.protocolFlag, reason(err))
 	}
 	return text, nil
 }
@@ -306,10 +382,20 @@ func (a *app) withTrial(ctx context.Context, sync bool, fn func(*conduct.Trial) 
 	id := a.trialFlag
 	if id == "" && text != nil {
 		p, err := trial.ParseProtocol(a.protocolFlag, text)
-		if err != nil {
+		switch {
+		case err == nil:
+			id = p.Trial.ID
+		case sync:
 			return err
+		default:
+			// Reading goes by what is recorded; a file that is being edited
+			// must not stand in its way.
+			var none error
+			if id, none = onlyTrial(ctx, db); none != nil {
+				return err
+			}
+			a.note("%s has faults (`evenhand protocol check` lists them): read is what was recorded", a.protocolFlag)
 		}
-		id = p.Trial.ID
 	}
 	if id == "" {
 		if id, err = onlyTrial(ctx, db); err != nil {
@@ -433,7 +519,7 @@ func writeFile(name string, overwrite bool, write func(io.Writer) error) (err er
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+		return fmt.Errorf("write %s: %w", name, reason(err))
 	}
 	defer func() {
 		if err != nil {
@@ -474,7 +560,7 @@ func (a *app) readFile(name string) ([]byte, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+			return nil, fmt.Errorf("read %s: %w", name, reason(err))
 		}
 		defer f.Close()
 		if info, err := f.Stat(); err == nil && info.IsDir() {
@@ -490,6 +576,14 @@ func (a *app) readFile(name string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: it is larger than 512 MiB", name)
 	}
 	return b.Bytes(), nil
+}
+
+// count writes a number with what it counts, as "1 school" or "2 schools".
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprint(n, " ", what)
 }
 
 // yesNo is for tables.

@@ -31,6 +31,12 @@ type imported struct {
 // what stores them.
 type importer func(name string, r io.Reader, k intake.Known) (intake.Report, func(conduct.File) error, error)
 
+// actionOf says which step of the trial it is to take in a kind of file.
+var actionOf = map[string]trial.Action{
+	"school": trial.ChangeSchools, "recruitment": trial.ChangeSchools, "baseline": trial.ChangeSchools, "pupil": trial.ListPupils,
+	"attendance": trial.Deliver, "withdrawal": trial.Withdraw, "outcome": trial.StoreOutcomes,
+}
+
 // takeFile reads a file against the records and stores it, whole or not at all.
 func (a *app) takeFile(ctx context.Context, t *conduct.Trial, kind, file string, read importer) (imported, error) {
 	data, err := a.readFile(file)
@@ -40,6 +46,12 @@ func (a *app) takeFile(ctx context.Context, t *conduct.Trial, kind, file string,
 	known, err := t.Known(ctx)
 	if err != nil {
 		return imported{}, err
+	}
+	// Whether it may be done at all comes before what is wrong with the file.
+	if action, ok := actionOf[kind]; ok {
+		if err := known.Facts.Allow(action); err != nil {
+			return imported{}, err
+		}
 	}
 	name := filepath.Base(file)
 	report, save, err := read(name, bytes.NewReader(data), intake.Known{
@@ -66,7 +78,7 @@ func (a *app) takeFile(ctx context.Context, t *conduct.Trial, kind, file string,
 // showImport prints what became of a file's rows.
 func (a *app) showImport(out imported) error {
 	return a.print(out, func() {
-		a.say("%s: %d rows = %d stored%s", out.File, out.Rows, out.Stored, notStored(out.NotStored))
+		a.say("%s: %s = %d stored%s", out.File, count(out.Rows, "row"), out.Stored, notStored(out.NotStored))
 		for _, n := range out.Notes {
 			a.say("  note: %s", n)
 		}
@@ -335,8 +347,8 @@ func (a *app) withdrawalCommand() *cobra.Command {
 		}))
 	addChoice(add, &from, "from", "programme", "what was left", "programme", "data", "both")
 	add.Flags().Var(dateFlag{&w.On}, "on", "the day (default: today)")
-	add.Flags().StringVar(&w.Reason, "reason", "", "why")
-	add.Flags().StringVar(&w.Note, "note", "", "anything else")
+	add.Flags().Var(textFlag{&w.Reason}, "reason", "why")
+	add.Flags().Var(textFlag{&w.Note}, "note", "anything else")
 	return group("withdrawal", "Who left, from what, when and why", importing, add)
 }
 
@@ -362,7 +374,7 @@ func (a *app) outcomeCommand() *cobra.Command {
 			}
 			return a.showImport(out)
 		}))
-	importing.Flags().StringVar(&correct, "correct", "", "why scores that are stored already change")
+	importing.Flags().Var(textFlag{&correct}, "correct", "why scores that are stored already change")
 	var correctBaseline string
 	baseline := command("baseline FILE", "Enter schools' baseline scores, where schools are measured", "", "evenhand outcome baseline api99.csv", exactly("a file"),
 		a.writing(func(ctx context.Context, t *conduct.Trial, args []string) error {
@@ -381,6 +393,6 @@ func (a *app) outcomeCommand() *cobra.Command {
 			}
 			return a.showImport(out)
 		}))
-	baseline.Flags().StringVar(&correctBaseline, "correct", "", "why scores that are stored already change")
+	baseline.Flags().Var(textFlag{&correctBaseline}, "correct", "why scores that are stored already change")
 	return group("outcome", "Outcome scores", importing, baseline)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evenhand/randomize"
+	"evenhand/trial"
 	"evenhand/trial/conduct"
 )
 
@@ -33,7 +34,7 @@ func (a *app) rosterCommand() *cobra.Command {
 				return err
 			}
 			if bad > 0 {
-				return fmt.Errorf("%d of %d checks fail: the roster cannot be locked yet", bad, len(checks))
+				return withHint(fmt.Errorf("%d of %s fail: the roster cannot be locked yet", bad, count(len(checks), "check")), "the lines with NO say what is missing, and where")
 			}
 			return nil
 		}))
@@ -84,7 +85,14 @@ func (a *app) printText(file, text string) error {
 		_, err := io.WriteString(a.stdout, text)
 		return err
 	}
-	return writeFile(file, false, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
+	if err := writeFile(file, false, func(w io.Writer) error { _, err := io.WriteString(w, text); return err }); err != nil {
+		return err
+	}
+	digest := trial.DigestOf(text)
+	return a.print(struct {
+		File   string `json:"file"`
+		Digest string `json:"digest"`
+	}{file, digest}, func() { a.say("%s is written; digest %s", file, digest) })
 }
 
 func (a *app) checklist(checks []conduct.Check) {
@@ -110,6 +118,9 @@ func (a *app) drawCommand() *cobra.Command {
 		"Rehearse the draw on the locked roster: sizes of the arms, and every school's realised chance\nbeside the planned one. Rehearsals use a domain of chance of their own, and never show the arm of\na school.",
 		"evenhand draw rehearse\nevenhand draw rehearse --times 10000", noArgs,
 		func(ctx context.Context, _ []string) error {
+			if times < 1 || times > 1_000_000 {
+				return usagef("--times: 1 to 1,000,000")
+			}
 			return a.withTrial(ctx, true, func(t *conduct.Trial) error {
 				r, err := t.Rehearse(ctx, times, a.progress("rehearsing"))
 				if err != nil {
@@ -173,7 +184,7 @@ func (a *app) drawCommand() *cobra.Command {
 				a.say("`evenhand draw show` shows it to those who may know; `evenhand draw verify` draws again and compares.")
 			})
 		}))
-	run.Flags().StringVar(&confirmedBy, "confirmed-by", "", "the second person, where the protocol asks for two")
+	run.Flags().Var(textFlag{&confirmedBy}, "confirmed-by", "the second person, where the protocol asks for two")
 
 	var out string
 	var part choice

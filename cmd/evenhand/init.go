@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ func (a *app) initCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) init(ctx context.Context, dir, template string) error {
+func (a *app) init(ctx context.Context, dir, template string) (err error) {
 	who, err := a.who()
 	if err != nil {
 		return err
@@ -47,13 +48,24 @@ func (a *app) init(ctx context.Context, dir, template string) error {
 	if err != nil {
 		return err
 	}
+	// What is made here does not outlive a failure.
+	undo := []string{}
+	defer func() {
+		if err != nil {
+			remove(undo)
+		}
+	}()
+	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
+		undo = append(undo, dir)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make folder %s: %w", dir, err)
+		return fmt.Errorf("make folder %s: %w", dir, reason(err))
 	}
 	if !there {
 		if err := writeFile(file, false, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
 			return err
 		}
+		undo = append(undo, file)
 	}
 	address := a.storeFlag
 	if address == "" {
@@ -62,6 +74,7 @@ func (a *app) init(ctx context.Context, dir, template string) error {
 	if address == "" {
 		address = filepath.Join(dir, "evenhand.db")
 	}
+	undo = append(undo, newFiles(address)...)
 	db, err := store.Open(ctx, address, true)
 	if err != nil {
 		return err
@@ -69,6 +82,7 @@ func (a *app) init(ctx context.Context, dir, template string) error {
 	defer db.Close()
 	if _, err := conduct.Create(ctx, db, who, file, text); err != nil {
 		if errors.Is(err, store.ErrExists) {
+			undo = nil // somebody else made it meanwhile
 			return withHint(fmt.Errorf("trial %q is in %s already: nothing was changed", p.Trial.ID, db.Where()), "give the new trial another id in %s, or another store", file)
 		}
 		return err
@@ -84,8 +98,28 @@ func (a *app) init(ctx context.Context, dir, template string) error {
 			a.say("%s is the protocol of trial %q: read it and make it yours.", file, p.Trial.ID)
 		}
 		a.say("%s is the store.", db.Where())
-		a.say("Next: cd %s && evenhand protocol check", dir)
+		if filepath.Clean(dir) == "." {
+			a.say("Next: evenhand protocol check")
+		} else {
+			a.say("Next: cd %s && evenhand protocol check", dir)
+		}
 	})
+}
+
+// newFiles lists the files that a store at this address will be made of, none
+// if it is there already.
+func newFiles(address string) []string {
+	if _, err := os.Lstat(address); store.IsPostgres(address) || !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return []string{address, address + "-wal", address + "-shm"}
+}
+
+// remove takes away files in the opposite order of their making.
+func remove(names []string) {
+	for _, name := range slices.Backward(names) {
+		os.Remove(name)
+	}
 }
 
 func (a *app) protocolCommand() *cobra.Command {
@@ -186,7 +220,7 @@ func (a *app) protocolCommand() *cobra.Command {
 				}{t.Version}, func() { a.say("%s is recorded as version %d of the protocol.", a.protocolFlag, t.Version) })
 			})
 		})
-	amend.Flags().StringVar(&reason, "reason", "", "why it is changed")
+	amend.Flags().Var(textFlag{&reason}, "reason", "why it is changed")
 	schema := command("schema", "Print the JSON Schema of trial.yaml, for editors", "", "evenhand protocol schema > trial.schema.json", noArgs,
 		func(context.Context, []string) error {
 			s, err := trial.Schema()
@@ -237,12 +271,15 @@ func (a *app) storeCommand() *cobra.Command {
 				}
 				all = append(all, one)
 			}
+			if a.trialFlag != "" && len(all) == 0 {
+				return fmt.Errorf("%w: %q in %s", store.ErrNoTrial, a.trialFlag, db.Where())
+			}
 			return a.print(struct {
 				Store   string      `json:"store"`
 				Dialect string      `json:"dialect"`
 				Trials  []trialInfo `json:"trials"`
 			}{db.Where(), db.Dialect(), all}, func() {
-				a.say("%s (%s): %d trials", db.Where(), db.Dialect(), len(trials))
+				a.say("%s (%s): %s", db.Where(), db.Dialect(), count(len(trials), "trial"))
 				for _, t := range all {
 					a.say("\n%s: %s (%s)", t.Trial, t.Title, t.Phase)
 					rows := [][]string{{"table", "rows", "digest"}}
@@ -258,13 +295,17 @@ func (a *app) storeCommand() *cobra.Command {
 	backup := command("backup FILE", "Copy the trial to a new SQLite file, and compare digests", "", "evenhand store backup friday.db", exactly("a file"),
 		func(ctx context.Context, args []string) error {
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
-				if _, err := os.Lstat(args[0]); err == nil {
-					return fmt.Errorf("%s is there already and was not touched", args[0])
+				if store.IsPostgres(args[0]) {
+					return usagef("a backup is a file; `evenhand store copy --to` copies to Postgres")
+				}
+				made := newFiles(args[0])
+				if made == nil {
+					return withHint(fmt.Errorf("%s is there already and was not touched", args[0]), "give another name, or move it away")
 				}
 				tables, err := t.DB.Backup(ctx, t.ID(), args[0])
 				if err != nil {
-					for _, suffix := range []string{"", "-wal", "-shm"} {
-						os.Remove(args[0] + suffix)
+					if !errors.Is(err, store.ErrExists) { // else it is somebody else's, made meanwhile
+						remove(made)
 					}
 					return err
 				}
@@ -279,17 +320,20 @@ func (a *app) storeCommand() *cobra.Command {
 			if to == "" {
 				return usagef("say where to with --to")
 			}
+			made := newFiles(to)
 			target, err := store.Open(ctx, to, true)
-			if err != nil {
-				return err
-			}
-			defer target.Close()
 			var tables []store.TableInfo
-			err = t.DB.Read(ctx, t.ID(), func(tx *store.Tx) error {
-				tables, err = tx.CopyTo(ctx, target)
-				return err
-			})
+			if err == nil {
+				defer target.Close()
+				err = t.DB.Read(ctx, t.ID(), func(tx *store.Tx) (err error) {
+					tables, err = tx.CopyTo(ctx, target)
+					return err
+				})
+			}
 			if err != nil {
+				if !errors.Is(err, store.ErrExists) { // else it is somebody else's, made meanwhile
+					remove(made)
+				}
 				return err
 			}
 			return a.copied(target.Where(), tables)
@@ -308,6 +352,6 @@ func (a *app) copied(where string, tables []store.TableInfo) error {
 		Rows   int               `json:"rows"`
 		Tables []store.TableInfo `json:"tables"`
 	}{where, rows, tables}, func() {
-		a.say("%d rows of %d tables copied to %s; every digest is equal.", rows, len(tables), where)
+		a.say("%d rows of %d tables are copied to %s; every digest is equal.", rows, len(tables), where)
 	})
 }

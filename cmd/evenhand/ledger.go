@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,6 +20,9 @@ func (a *app) ledgerCommand() *cobra.Command {
 	show := command("show", "Show the ledger: who did what, when, and why", "Show every change that was made, oldest first: who, when (UTC), what, before, after, why.\nAs JSON, each entry is the exact text that was hashed, with its digest.",
 		"evenhand ledger show\nevenhand ledger show --last 20\nevenhand ledger show --format json", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			if last < 0 {
+				return usagef("--last: how many entries, 1 or more")
+			}
 			records, err := t.Ledger(ctx)
 			if err != nil {
 				return err
@@ -24,14 +30,24 @@ func (a *app) ledgerCommand() *cobra.Command {
 			if last > 0 && last < len(records) {
 				records = records[len(records)-last:]
 			}
+			blinded, err := t.Blinded(ctx)
+			if err != nil {
+				return err
+			}
+			// With the chance and the roster anybody can draw again.
+			withheld := func(e trial.Entry) bool { return blinded && e.Action == "draw run" }
 			type line struct {
-				Seq    int    `json:"seq"`
-				Digest string `json:"digest"`
-				Text   string `json:"text"`
+				Seq      int    `json:"seq"`
+				Digest   string `json:"digest"`
+				Text     string `json:"text"`
+				Withheld bool   `json:"withheld,omitempty"` // the text is kept from somebody who is to stay blind
 			}
 			lines := make([]line, len(records))
 			for i, r := range records {
-				lines[i] = line{r.Seq, r.Digest, r.Text}
+				lines[i] = line{r.Seq, r.Digest, r.Text, false}
+				if e, err := r.Entry(); err == nil && withheld(e) {
+					lines[i].Text, lines[i].Withheld = "", true
+				}
 			}
 			return a.print(struct {
 				Entries []line `json:"entries"`
@@ -46,7 +62,10 @@ func (a *app) ledgerCommand() *cobra.Command {
 					if len(e.Before) > 0 {
 						a.say("      was  %s", shorten(string(e.Before)))
 					}
-					if len(e.After) > 0 {
+					switch {
+					case withheld(e):
+						a.say("      is   withheld: with the chance the draw could be made again, and %s stays blind", t.Who.Actor)
+					case len(e.After) > 0:
 						a.say("      is   %s", shorten(string(e.After)))
 					}
 					if e.Why != "" {
@@ -112,12 +131,22 @@ func (a *app) ledgerCommand() *cobra.Command {
 		"evenhand ledger receipt\nevenhand ledger receipt --out receipt.txt --holder \"the funder\"", noArgs,
 		func(ctx context.Context, _ []string) error {
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
-				r, err := t.Receipt(ctx, holder)
+				r, err := t.Receipt(ctx)
 				if err != nil {
 					return err
 				}
 				if out != "" {
-					return writeFile(out, false, func(w io.Writer) error { _, err := io.WriteString(w, r.Text()); return err })
+					if err := writeFile(out, false, func(w io.Writer) error { _, err := io.WriteString(w, r.Text()); return err }); err != nil {
+						return err
+					}
+				}
+				if holder != "" {
+					if err := t.HandOut(ctx, r, holder); err != nil {
+						if out != "" {
+							err = errors.Join(err, os.Remove(out))
+						}
+						return err
+					}
 				}
 				return a.print(struct {
 					Trial   string `json:"trial"`
@@ -125,11 +154,17 @@ func (a *app) ledgerCommand() *cobra.Command {
 					Head    string `json:"head"`
 					Made    string `json:"made"`
 					Text    string `json:"text"`
-				}{r.Trial, r.Size, r.Head, r.At.Format("2006-01-02T15:04:05Z"), r.Text()}, func() { fmt.Fprint(a.stdout, r.Text()) })
+				}{r.Trial, r.Size, r.Head, r.At.Format("2006-01-02T15:04:05Z"), r.Text()}, func() {
+					if out != "" {
+						a.say("%s is the receipt of %d entries: give it to %s to keep", out, r.Size, cmp.Or(holder, "somebody who has no hand in the trial"))
+						return
+					}
+					fmt.Fprint(a.stdout, r.Text())
+				})
 			})
 		})
 	receipt.Flags().StringVar(&out, "out", "", "write it to a file")
-	receipt.Flags().StringVar(&holder, "holder", "", "who will keep it")
+	receipt.Flags().Var(textFlag{&holder}, "holder", "who will keep it")
 	return group("ledger", "The record of every change: show, check, receipt", show, check, receipt)
 }
 

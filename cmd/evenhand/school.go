@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -22,6 +23,9 @@ func pairs(args []string) (map[string]string, error) {
 		k, v, ok := strings.Cut(arg, "=")
 		if !ok || k == "" {
 			return nil, usagef("%q: write it as name=value", arg)
+		}
+		if err := plainText(v); err != nil {
+			return nil, usagef("%s: %w", k, err)
 		}
 		if _, twice := m[k]; twice {
 			return nil, usagef("%q is given twice", k)
@@ -80,7 +84,7 @@ func (a *app) schoolCommand() *cobra.Command {
 				School string `json:"school"`
 			}{s.ID}, func() { a.say("%s, %s, is listed.", s.ID, s.Name) })
 		}))
-	add.Flags().StringVar(&name, "name", "", "the school's name")
+	add.Flags().Var(textFlag{&name}, "name", "the school's name")
 	add.Flags().Var(dateFlag{&addedOn}, "on", "the day on which it was listed (default: today)")
 	add.Flags().StringArrayVar(&values, "set", nil, "a column's value, as column=value")
 
@@ -103,9 +107,9 @@ func (a *app) schoolCommand() *cobra.Command {
 				School string `json:"school"`
 			}{args[0]}, func() { a.say("%s is corrected.", args[0]) })
 		}))
-	correct.Flags().StringVar(&newName, "name", "", "the right name")
+	correct.Flags().Var(textFlag{&newName}, "name", "the right name")
 	correct.Flags().StringArrayVar(&corrections, "set", nil, "a column's right value, as column=value (column= takes a value out)")
-	correct.Flags().StringVar(&why, "why", "", "why it is corrected")
+	correct.Flags().Var(textFlag{&why}, "why", "why it is corrected")
 
 	var on trial.Date
 	var reason, note string
@@ -133,12 +137,15 @@ func (a *app) schoolCommand() *cobra.Command {
 			}{args[0], to}, func() { a.say("%s: %s.", args[0], to) })
 		}))
 	stage.Flags().Var(dateFlag{&on}, "on", "the day (default: today)")
-	stage.Flags().StringVar(&reason, "reason", "", "of an exit: from the protocol's list")
-	stage.Flags().StringVar(&note, "note", "", "anything else")
+	stage.Flags().Var(textFlag{&reason}, "reason", "of an exit: from the protocol's list")
+	stage.Flags().Var(textFlag{&note}, "note", "anything else")
 	stage.Flags().StringArrayVar(&signed, "signed", nil, "a signature on the agreement, as role=day")
 
 	noteText := command("note ID TEXT", "Write a remark about a school into the record", "", `evenhand school note 104233 "rang back, wants dates in writing"`, exactly("the school's ID", "a text"),
 		a.writing(func(ctx context.Context, t *conduct.Trial, args []string) error {
+			if err := plainText(args[1]); err != nil {
+				return usageError{err}
+			}
 			if err := t.Note(ctx, args[0], args[1]); err != nil {
 				return err
 			}
@@ -179,7 +186,7 @@ func (a *app) schoolCommand() *cobra.Command {
 					rows = append(rows, []string{v.ID, v.Name, string(v.Stage), string(v.Since), v.Stratum, yesNo(v.Eligible), fmt.Sprint(v.Pupils)})
 				}
 				a.table(rows)
-				a.say("%d schools", len(out))
+				a.say("%s", count(len(out), "school"))
 			})
 		}))
 	list.Flags().StringVar(&atStage, "stage", "", "only those at this stage")
@@ -208,9 +215,9 @@ func (a *app) schoolCommand() *cobra.Command {
 				School string `json:"school"`
 			}{args[0]}, func() { a.say("The %s of %s is named.", leader.Role, args[0]) })
 		}))
-	leaderAdd.Flags().StringVar(&leader.Role, "role", "", "the role, as the protocol words it")
-	leaderAdd.Flags().StringVar(&leader.Name, "name", "", "the person's name")
-	leaderAdd.Flags().StringVar(&leader.Email, "email", "", "the person's address")
+	leaderAdd.Flags().Var(textFlag{&leader.Role}, "role", "the role, as the protocol words it")
+	leaderAdd.Flags().Var(textFlag{&leader.Name}, "name", "the person's name")
+	leaderAdd.Flags().Var(textFlag{&leader.Email}, "email", "the person's address")
 	leaderAdd.Flags().Var(dateFlag{&leader.On}, "on", "the day (default: today)")
 
 	leaders := command("leaders FILE", "Name leaders from a file", "Name leaders from a CSV file with the columns school, role, name and, if wanted, email and on.", "evenhand school leaders leaders.csv", exactly("a file"), a.writing(a.importLeaders))
@@ -227,7 +234,7 @@ func (a *app) schoolCommand() *cobra.Command {
 			}{args[0]}, func() { a.say("%s left the role; name the next one with `evenhand school leader`.", args[0]) })
 		}))
 	left.Flags().Var(dateFlag{&leftOn}, "on", "the day (default: today)")
-	left.Flags().StringVar(&leftWhy, "why", "", "why")
+	left.Flags().Var(textFlag{&leftWhy}, "why", "why")
 
 	return group("school", "Schools: import, add, take along their way, show", importing, add, correct, stage, noteText, list, show, leaderAdd, leaders, left)
 }
@@ -239,12 +246,17 @@ func readSignatures(args []string) ([]trial.Signature, error) {
 		return nil, err
 	}
 	var all []trial.Signature
+	var faults []error
 	for role, day := range m {
 		on, err := trial.ParseDate(day)
 		if err != nil {
-			return nil, usageError{err}
+			faults = append(faults, fmt.Errorf("--signed %s: %w", role, err))
 		}
 		all = append(all, trial.Signature{Role: role, On: on})
+	}
+	if len(faults) > 0 {
+		sort.Slice(faults, func(i, j int) bool { return faults[i].Error() < faults[j].Error() })
+		return nil, usageError{errors.Join(faults...)}
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Role < all[j].Role })
 	return all, nil
@@ -336,6 +348,9 @@ func (a *app) recruitmentCommand() *cobra.Command {
 	stop := command("stop REASON", "End the trial before its draw", "End the trial before randomisation, with the reason that stands in its report. It cannot be\ntaken back.",
 		`evenhand recruitment stop "six of 240 schools could be recruited"`, exactly("a reason"),
 		a.writing(func(ctx context.Context, t *conduct.Trial, args []string) error {
+			if err := plainText(args[0]); err != nil {
+				return usageError{err}
+			}
 			if err := t.Stop(ctx, args[0]); err != nil {
 				return err
 			}

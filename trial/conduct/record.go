@@ -29,10 +29,9 @@ func (t *Trial) Ledger(ctx context.Context) (all []trial.Record, err error) {
 	return all, err
 }
 
-// Receipt makes a receipt of the ledger as it stands. With a holder, it is
-// kept that this person has it, which is an entry after the receipt.
-func (t *Trial) Receipt(ctx context.Context, holder string) (r trial.Receipt, err error) {
-	make := func(tx *store.Tx) error {
+// Receipt makes a receipt of the ledger as it stands.
+func (t *Trial) Receipt(ctx context.Context) (r trial.Receipt, err error) {
+	err = t.read(ctx, func(tx *store.Tx) error {
 		records, err := tx.Ledger()
 		if err != nil {
 			return err
@@ -43,12 +42,18 @@ func (t *Trial) Receipt(ctx context.Context, holder string) (r trial.Receipt, er
 		}
 		r = trial.Receipt{Trial: t.ID(), Size: len(records), Head: head, At: t.Who.Now().UTC().Truncate(time.Second)}
 		return nil
-	}
-	if holder == "" {
-		return r, t.read(ctx, make)
-	}
-	err = t.write(ctx, "", func(tx *store.Tx) error {
-		if err := make(tx); err != nil {
+	})
+	return r, err
+}
+
+// HandOut records that somebody holds a receipt, which is an entry after it.
+func (t *Trial) HandOut(ctx context.Context, r trial.Receipt, holder string) error {
+	return t.write(ctx, "", func(tx *store.Tx) error {
+		records, err := tx.Ledger()
+		if err != nil {
+			return err
+		}
+		if err := r.Check(t.ID(), records); err != nil {
 			return err
 		}
 		if err := tx.SaveReceipt(r, holder); err != nil {
@@ -56,7 +61,6 @@ func (t *Trial) Receipt(ctx context.Context, holder string) (r trial.Receipt, er
 		}
 		return t.log(tx, t.at(), "ledger receipt", "receipt held by "+holder, nil, map[string]any{"entries": r.Size, "head": r.Head}, "")
 	})
-	return r, err
 }
 
 // CheckRecords holds what is stored beside the ledger to the digests that the
