@@ -172,6 +172,15 @@ func (a *app) drawCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			// Somebody blind may press the button, but with the chance and
+			// the roster anybody can draw again.
+			blinded, err := t.Blinded(ctx)
+			if err != nil {
+				return err
+			}
+			if blinded {
+				d.Chance = ""
+			}
 			return a.print(struct {
 				Roster int    `json:"roster"`
 				Chance string `json:"chance"`
@@ -179,7 +188,11 @@ func (a *app) drawCommand() *cobra.Command {
 				At     string `json:"at"`
 			}{d.Roster, d.Chance, d.Digest, d.At.Format("2006-01-02T15:04:05Z")}, func() {
 				a.say("The draw was made on %s.", d.At.Format("2006-01-02 at 15:04:05 UTC"))
-				a.say("  chance      %s", d.Chance)
+				if blinded {
+					a.say("  chance      withheld: %s stays blind", t.Who.Actor)
+				} else {
+					a.say("  chance      %s", d.Chance)
+				}
 				a.say("  allocation  %s (digest)", d.Digest)
 				a.say("`evenhand draw show` shows it to those who may know; `evenhand draw verify` draws again and compares.")
 			})

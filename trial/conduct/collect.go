@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"evenhand/trial"
 	"evenhand/trial/store"
@@ -201,11 +202,26 @@ func (t *Trial) CheckWithdrawal(k Known, w trial.Withdrawal) error {
 		if _, err := schoolIn(k.Schools, w.Subject); err != nil {
 			return err
 		}
+		if k.OnRoster != nil && !k.OnRoster[w.Subject] {
+			return fmt.Errorf("school %s is not on the roster: what became of it before the lock is recorded with `evenhand school stage`", w.Subject)
+		}
 	case !slices.ContainsFunc(k.Pupils, func(p trial.Pupil) bool { return p.ID == w.Subject }):
+		ids := make([]string, len(k.Pupils))
+		for i, p := range k.Pupils {
+			ids[i] = p.ID
+		}
+		if near := trial.Nearest(w.Subject, ids); near != "" {
+			return fmt.Errorf("pupil %q is %w; the nearest is %s", w.Subject, ErrUnknown, near)
+		}
 		return fmt.Errorf("pupil %q is %w", w.Subject, ErrUnknown)
 	}
-	if w.Reason == "" {
+	if strings.TrimSpace(w.Reason) == "" {
 		return fmt.Errorf("%s %s: a reason is needed", w.Level, w.Subject)
+	}
+	for _, was := range k.Withdrawals {
+		if was.Level == w.Level && was.Subject == w.Subject && (was.From == w.From || was.From == trial.FromBoth) {
+			return fmt.Errorf("%s %s left (%s) on %s already: %s", w.Level, w.Subject, was.From, was.On, was.Reason)
+		}
 	}
 	return nil
 }

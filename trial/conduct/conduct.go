@@ -234,7 +234,7 @@ func sameDesign(a, b *trial.Protocol) error {
 // when a report was built.
 func (t *Trial) mayKnowArms(tx *store.Tx) error {
 	blind := t.Protocol.Trial.Blind
-	if !slices.Contains(blind.People, t.Who.Actor) {
+	if !slices.ContainsFunc(blind.People, func(name string) bool { return samePerson(name, t.Who.Actor) }) {
 		return nil
 	}
 	refused := &BlindError{Actor: t.Who.Actor, Until: blind.Until}
@@ -258,6 +258,11 @@ func (t *Trial) mayKnowArms(tx *store.Tx) error {
 		}
 	}
 	return refused
+}
+
+// samePerson compares names as people write them: case and spaces don't count.
+func samePerson(a, b string) bool {
+	return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
 }
 
 // Blinded says whether the actor must not see arms now.

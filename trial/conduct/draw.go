@@ -325,7 +325,7 @@ func (t *Trial) confirmed(by string) error {
 	switch {
 	case t.Protocol.Draw.Confirm >= 2 && strings.TrimSpace(by) == "":
 		return errors.New("the protocol asks for two people at the draw: name the second with --confirmed-by")
-	case by != "" && strings.EqualFold(strings.TrimSpace(by), strings.TrimSpace(t.Who.Actor)):
+	case by != "" && samePerson(by, t.Who.Actor):
 		return fmt.Errorf("%s cannot confirm %s's own draw: name another person with --confirmed-by", by, t.Who.Actor)
 	}
 	return nil

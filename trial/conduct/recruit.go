@@ -110,15 +110,23 @@ func (t *Trial) SetSchool(ctx context.Context, id, name string, attributes map[s
 			s.Name = name
 		}
 		known := t.Protocol.AttributeNames()
-		for k, v := range attributes {
-			if !slices.Contains(known, k) {
-				return fmt.Errorf("column %q is %w: the protocol has %s", k, ErrUnknown, strings.Join(known, ", "))
-			}
-			if v == "" {
+		var faults []error
+		for _, k := range sortedKeys(attributes) {
+			switch v := attributes[k]; {
+			case !slices.Contains(known, k):
+				near := trial.Nearest(k, known)
+				if near == "" {
+					near = strings.Join(known, ", ")
+				}
+				faults = append(faults, fmt.Errorf("column %q is %w; did you mean: %s?", k, ErrUnknown, near))
+			case v == "":
 				delete(s.Attributes, k)
-			} else {
+			default:
 				s.Attributes[k] = v
 			}
+		}
+		if len(faults) > 0 {
+			return &FaultsError{faults}
 		}
 		if err := t.Protocol.Derive(s.Attributes); err != nil {
 			return fmt.Errorf("school %s: %w", id, err)
@@ -364,8 +372,20 @@ func (t *Trial) LeaderLeft(ctx context.Context, person string, on trial.Date, wh
 		if err != nil {
 			return err
 		}
-		if _, ok := leaders[person]; !ok {
+		id, ok := leaders[person]
+		if !ok {
 			return fmt.Errorf("leader %q is %w; `evenhand school show` gives each leader's ID", person, ErrUnknown)
+		}
+		schools, err := tx.Schools()
+		if err != nil {
+			return err
+		}
+		s, err := schoolIn(schools, id)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(s.Leaders, func(l trial.Leader) bool { return l.Person == person }) {
+			return fmt.Errorf("that %s left the role is on record already", person)
 		}
 		if err := tx.LeaderLeft(person, on); err != nil {
 			return err
