@@ -59,7 +59,9 @@ func (a *app) printRun(r conduct.Run) error {
 
 func (a *app) showResults(r sap.Results) {
 	a.say("%s (%s): %s", r.Plan.Label, r.Plan.Role, r.Fit.Method)
-	a.say("  pupils: %d randomised = %d analysed%s", r.Counts.PupilsRandomised, r.Counts.PupilsUsed, losses(r.Counts.PupilsLost))
+	if r.Plan.Model != "linear" { // there schools are the rows
+		a.say("  pupils: %d randomised = %d analysed%s", r.Counts.PupilsRandomised, r.Counts.PupilsUsed, losses(r.Counts.PupilsLost))
+	}
 	a.say("  schools: %d randomised = %d analysed%s", r.Counts.SchoolsRandomised, r.Counts.SchoolsUsed, losses(r.Counts.SchoolsLost))
 	rows := [][]string{{"  ", "estimate", "SE", "df", "p", "interval"}}
 	line := func(name string, e analysis.Estimate) {
@@ -152,6 +154,9 @@ func (a *app) attrition(t *conduct.Trial, s conduct.Snapshot) error {
 				name string
 				n    trial.LevelFlow
 			}{{"schools", f.Schools}, {"pupils", f.Pupils}} {
+				if l.name == "pupils" && t.Protocol.Trial.Measured == "schools" {
+					continue
+				}
 				lost := 0
 				var why []string
 				for _, c := range l.n.Lost {
