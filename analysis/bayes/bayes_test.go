@@ -77,7 +77,7 @@ func TestAgainstGrid(t *testing.T) {
 		best := math.Inf(-1)
 		for pass := 0; pass < 2; pass++ {
 			for tau := 0.02; tau < 25; tau += 0.08 {
-				for sigma := 6.0; sigma < 10; sigma += 0.05 {
+				for sigma := 6.0; sigma < 10; sigma += 0.08 {
 					lp := e.LogLikelihood([]float64{tau * tau, sigma * sigma}) - math.Log(sigma)
 					if !math.IsInf(scale, 1) {
 						lp -= (df + 1) / 2 * math.Log1p(tau*tau/(scale*scale*df))

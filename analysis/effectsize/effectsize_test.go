@@ -1,6 +1,7 @@
 package effectsize
 
 import (
+	"math"
 	"testing"
 
 	"evenhand/analysis"
@@ -172,4 +173,48 @@ func TestInvariance(t *testing.T) {
 		n++
 	}
 	golden.AtLeast(t, "scales", n, 7)
+}
+
+func TestLogisticScales(t *testing.T) {
+	tab := golden.Data(t, "sim_crt.csv")
+	z := tab.Floats("Pretest")
+	for i := range z {
+		z[i] = (z[i] - 100) / 10
+	}
+	r := &mixed.Rows{Outcome: analysis.Number("Pass", tab.Floats("Pass")), Arm: analysis.Factor("Treat", tab.Text("Treat")),
+		Covariates: []analysis.Column{analysis.Number("z", z)}, Levels: []mixed.Level{mixed.LevelOf(analysis.Factor("School", tab.Text("School")))}}
+	d, _, err := r.Design()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := mixed.NewLogistic(d, 25)
+	if err != nil {
+		t.Fatal(err)
+	}
+	es, err := OfLogistic(f, "1", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := golden.Mixed(t).At("glmm", "simcrt.Pass", "AGQ25", "truth_36digit_arithmetic")
+	golden.Close(t, "log odds ratio", es[0].Value, w.At("fixef", "Treat").Float(), 1e-9)
+	golden.Close(t, "its se", es[0].SE, w.At("se_fixef", "Treat").Float(), 1e-8)
+	golden.Close(t, "Cox", es[1].Value, w.At("fixef", "Treat").Float()/1.65, 1e-9)
+	or, iv, err := OddsRatio(es[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Close(t, "odds ratio", or, math.Exp(w.At("fixef", "Treat").Float()), 1e-9)
+	if !(iv.Low < or && or < iv.High) {
+		t.Errorf("odds ratio %v in %v", or, iv)
+	}
+	// the difference in shares must lie near that of the raw shares
+	var pass, n [2]float64
+	for i, y := range d.Y {
+		pass[d.Arm[i]] += y
+		n[d.Arm[i]]++
+	}
+	golden.Near(t, "difference in shares", es[2].Value, pass[1]/n[1]-pass[0]/n[0], es[2].SE)
+	if _, _, err := OddsRatio(es[2]); err == nil {
+		t.Error("an odds ratio of a difference in shares")
+	}
 }

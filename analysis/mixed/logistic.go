@@ -804,3 +804,6 @@ func (f *Logistic) MarginalDifference(arm string, level float64) (Marginal, erro
 	m.Difference = in
 	return m, nil
 }
+
+// Data is what the fit was made from; it is not to be changed.
+func (f *Logistic) Data() *Data { return f.data }
