@@ -11,3 +11,10 @@ import _ "embed" // the programs
 //
 //go:embed redraw.py
 var Python []byte
+
+// R is redraw.R: base R and the package digest.
+//
+//	Rscript redraw.R DESIGN ROSTER CHANCE [--rehearsal N | --redraw N] > allocation.txt
+//
+//go:embed redraw.R
+var R []byte

@@ -135,32 +135,9 @@ func TestPythonRedraws(t *testing.T) {
 		}
 		t.Skip("SKIPPED: python3 is missing, so no draw was repeated independently")
 	}
-	methods := allMethods()
+	cases, list := redrawCases(t, pythonCases)
 	dir := t.TempDir()
-	var list strings.Builder
-	var cases []redrawCase
-	seen := map[string]int{}
-	for i := range pythonCases {
-		m := methods[i%len(methods)]
-		x := genRedrawCase(m).Example(i)
-		cases = append(cases, x)
-		seen[string(m)+" "+x.how]++
-		for _, line := range strings.Split(string(x.design), "\n") {
-			word, _, _ := strings.Cut(line, " ")
-			seen[word]++
-			if word == "community" {
-				seen["community "+strings.Join(strings.Fields(line)[4:], " ")]++
-			}
-		}
-		fmt.Fprintf(&list, "%s %s %s %s %d\n", hex.EncodeToString(x.design), hex.EncodeToString(x.roster), x.chance, x.how, x.number)
-	}
-	for _, kind := range []string{"community random", "community within region", "community near", "community mixed", "community near within region",
-		"apart", "together", "farthest", "count", "hub", "balance", "mix", "cluster", "misfits", "blocks", "constrained redraw", "minimisation rehearsal"} {
-		if seen[kind] < 5 {
-			t.Errorf("%d cases of %q only; the comparison must cover it", seen[kind], kind)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "cases"), []byte(list.String()), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "cases"), []byte(list), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	script, err := filepath.Abs("redraw")
@@ -180,26 +157,117 @@ for line in open(sys.argv[2]):
     print(redraw.redraw(bytes.fromhex(design), bytes.fromhex(roster), chance.encode(), **n).hex())
 `
 	command := exec.Command(python, "-c", driver, script, filepath.Join(dir, "cases"))
+	compareRedraws(t, "Python", command, cases)
+}
+
+// redrawCases makes the first n random cases and writes them a line each.
+func redrawCases(t *testing.T, n int) (cases []redrawCase, list string) {
+	t.Helper()
+	methods := allMethods()
+	var b strings.Builder
+	seen := map[string]int{}
+	for i := range n {
+		m := methods[i%len(methods)]
+		x := genRedrawCase(m).Example(i)
+		cases = append(cases, x)
+		seen[string(m)+" "+x.how]++
+		for _, line := range strings.Split(string(x.design), "\n") {
+			word, _, _ := strings.Cut(line, " ")
+			seen[word]++
+			if word == "community" {
+				seen["community "+strings.Join(strings.Fields(line)[4:], " ")]++
+			}
+		}
+		fmt.Fprintf(&b, "%s %s %s %s %d\n", hex.EncodeToString(x.design), hex.EncodeToString(x.roster), x.chance, x.how, x.number)
+	}
+	for _, kind := range []string{"community random", "community within region", "community near", "community mixed", "community near within region",
+		"apart", "together", "farthest", "count", "hub", "balance", "mix", "cluster", "misfits", "blocks", "constrained redraw", "minimisation rehearsal"} {
+		if seen[kind] < 5 && n == pythonCases {
+			t.Errorf("%d cases of %q only; the comparison must cover it", seen[kind], kind)
+		}
+	}
+	return cases, b.String()
+}
+
+// compareRedraws runs a program that writes one allocation in hexadecimal a
+// line and compares.
+func compareRedraws(t *testing.T, name string, command *exec.Cmd, cases []redrawCase) {
+	t.Helper()
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	out, err := command.Output()
 	if err != nil {
-		t.Fatalf("python3: %v: %s", err, stderr.String())
+		t.Fatalf("%s: %v: %s", name, err, stderr.String())
 	}
 	results := strings.Fields(string(out))
-	if len(results) != pythonCases {
-		t.Fatalf("python3 gave %d results, want %d: %s", len(results), pythonCases, stderr.String())
+	if len(results) != len(cases) {
+		t.Fatalf("%s gave %d results, want %d: %s", name, len(results), len(cases), stderr.String())
 	}
-	wrong := 0
+	wrong, skipped := 0, 0
 	for i, got := range results {
+		if got == "too-long" { // R alone: beyond exact doubles
+			skipped++
+			continue
+		}
 		if text, err := hex.DecodeString(got); err != nil || !bytes.Equal(text, cases[i].want) {
 			wrong++
 			if wrong <= 3 {
-				t.Errorf("case %d (%s %d): Python draws %s, want %s; design %s", i, cases[i].how, cases[i].number, text, cases[i].want, cases[i].design)
+				t.Errorf("case %d (%s %d): %s draws %s, want %s; design %s", i, cases[i].how, cases[i].number, name, text, cases[i].want, cases[i].design)
 			}
 		}
 	}
 	if wrong > 0 {
-		t.Errorf("%d of %d cases differ", wrong, pythonCases)
+		t.Errorf("%d of %d cases differ", wrong, len(cases))
 	}
+	if skipped > len(cases)/5 {
+		t.Errorf("%s could not draw %d of %d cases", name, skipped, len(cases))
+	}
+	t.Logf("%s: %d cases compared, %d too long for it", name, len(cases)-skipped, skipped)
+}
+
+// rCases is how many random draws the R program repeats.
+const rCases = 240
+
+// TestRRedraws does the same with the program in R, where R and its package
+// digest are installed. Scores beyond 2^53, which random balance columns of
+// nine digits make, are not within R's reach; it says so instead of drawing.
+func TestRRedraws(t *testing.T) {
+	rscript, err := exec.LookPath("Rscript")
+	if err != nil || exec.Command(rscript, "-e", "library(digest)").Run() != nil {
+		t.Skip("SKIPPED: R or its package digest is missing, so no draw was repeated in R")
+	}
+	if testing.Short() {
+		t.Skip("SKIPPED: short run")
+	}
+	cases, list := redrawCases(t, rCases)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "cases"), []byte(list), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const driver = `
+args <- commandArgs(trailingOnly = TRUE)
+source(file.path(args[1], "redraw.R"))
+bytes <- function(hex) {
+  at <- seq(1, nchar(hex), 2)
+  text <- rawToChar(as.raw(strtoi(substring(hex, at, at + 1), 16)))
+  Encoding(text) <- "UTF-8"
+  text
+}
+for (line in readLines(args[2])) {
+  f <- strsplit(line, " ")[[1]]
+  number <- function(how) if (f[4] == how) as.numeric(f[5])
+  out <- tryCatch(paste(format(as.hexmode(as.integer(charToRaw(redraw(bytes(f[1]), bytes(f[2]), f[3], number("rehearsal"), number("redraw")))))), collapse = ""),
+    error = function(e) if (grepl("too long for R", conditionMessage(e))) "too-long" else stop(e))
+  cat(out, "\n", sep = "")
+}
+`
+	program := filepath.Join(dir, "driver.R")
+	if err := os.WriteFile(program, []byte(driver), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script, err := filepath.Abs("redraw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareRedraws(t, "R", exec.Command(rscript, program, script, filepath.Join(dir, "cases")), cases)
 }
