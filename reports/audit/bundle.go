@@ -30,7 +30,6 @@ type Bundle struct {
 	Chance      string // 64 hex digits
 	Allocation  string
 	Rule        []File // how the draw is made, and programs that repeat it, e.g. RULE.md
-	Scripts     []File // programs that repeat the analysis
 	Ledger      []trial.Record
 	Receipts    []trial.Receipt
 	Data        []rows.Named // one for each outcome analysed, in the order of the results
@@ -61,6 +60,15 @@ type File struct {
 
 //go:embed FORMAT.md
 var format []byte
+
+// Programs that repeat what can be repeated, in languages that are not ours:
+// every bundle holds them.
+var (
+	//go:embed scripts/verify.py
+	verifyPython []byte
+	//go:embed scripts/analysis.R
+	analysisR []byte
+)
 
 // Names of files in a bundle.
 const (
@@ -200,10 +208,11 @@ func (b Bundle) entries() ([]entry, error) {
 		text(chanceName, b.Chance+"\n")
 	}
 	text(allocationName, b.Allocation)
-	for folder, files := range map[string][]File{"rule": b.Rule, "scripts": b.Scripts} {
-		for _, f := range files {
-			add(folder+"/"+f.Name, f.Data)
-		}
+	for _, f := range b.Rule {
+		add("rule/"+f.Name, f.Data)
+	}
+	for _, f := range b.scripts() {
+		add("scripts/"+f.Name, f.Data)
 	}
 	var lines, digests strings.Builder
 	for _, r := range b.Ledger {
@@ -257,6 +266,15 @@ func (b Bundle) entries() ([]entry, error) {
 		}
 	}
 	return append([]entry{{manifestName, manifest(all)}}, all...), nil
+}
+
+// scripts are the programs that go into the bundle.
+func (b Bundle) scripts() []File {
+	all := []File{{"verify.py", verifyPython}}
+	if b.Results != "" {
+		all = append(all, File{"analysis.R", analysisR})
+	}
+	return all
 }
 
 // manifest lists the SHA-256 of every file as sha256sum does.
@@ -317,8 +335,16 @@ CHECKING WITHOUT OUR SOFTWARE
 
 4. That the numbers follow from the data. The files in the folder data are what
    was analysed, explained by their codebooks; results.json holds every result
-   with all its digits. Fit the model that the protocol names with your own
-   software and compare.
+   with all its digits. With R and the package lme4,
+
+       Rscript scripts/analysis.R
+
+   fits the models again with software that is not ours and prints both numbers
+   and their difference; or fit them with your own and compare.
+
+5. Most of this at once, with Python and nothing else:
+
+       python3 scripts/verify.py --receipt YOUR-COPY.txt
 
 
 CHECKING WITH IT
@@ -341,6 +367,7 @@ commitment.txt       what was lodged before the draw     (if committed)
 chance.txt           the random number it was made from  (if drawn)
 allocation.txt       each school's arm and community
 rule/                the drawing rule, and programs that repeat it
+scripts/             programs in other languages that check and repeat
 ledger.ndjson        everything that was done, one entry a line
 ledger.digests.txt   the number and the SHA-256 of each line
 receipts/            dated copies of the ledger's size and last digest

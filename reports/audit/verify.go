@@ -1097,6 +1097,11 @@ func (v *verifier) prose() {
 			v.say(Note, checkCovered, "%s is not the text that this program writes: another version wrote the bundle, or somebody changed it together with %s", x.name, manifestName)
 		}
 	}
+	for _, script := range []File{{"scripts/verify.py", verifyPython}, {"scripts/analysis.R", analysisR}} {
+		if got, ok := v.files[script.Name]; ok && string(got) != string(script.Data) {
+			v.say(Note, checkCovered, "%s is not the program that this program writes: read it before you run it", script.Name)
+		}
+	}
 	for _, n := range b.NotIncluded {
 		v.say(Note, checkCovered, "left out of the bundle: %s", n)
 	}

@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""Checks an unpacked audit bundle with Python's standard library alone.
+
+    python3 verify.py [FOLDER] [--receipt FILE]
+
+FOLDER is the unpacked bundle (default: the folder above this file's). It is a
+second program for what FORMAT.md describes, written to be read in a quarter of
+an hour: digests, ledger, receipts, order of events, who is in which arm, and
+the counts of the participant flow. The draw is made again by rule/redraw.py
+where that is in the bundle, the analysis by scripts/analysis.R. It prints PASS
+and FAIL lines and ends with status 3 if there is a FAIL.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import sys
+
+failed = 0
+
+
+def say(ok, what, faults=()):
+    global failed
+    print("PASS " if ok else "FAIL ", what)
+    for f in list(faults)[:20]:
+        print("      ", f)
+    failed += not ok
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def main(folder, receipt):
+    def read(name):
+        with open(os.path.join(folder, name), "rb") as f:
+            return f.read()
+
+    def there(name):
+        return os.path.exists(os.path.join(folder, name))
+
+    # 1. every file is as the manifest says, and there is no other
+    listed = dict(reversed(line.split("  ", 1)) for line in read("MANIFEST.txt").decode().splitlines())
+    found = set()
+    for base, _, names in os.walk(folder):
+        for n in names:
+            found.add(os.path.relpath(os.path.join(base, n), folder).replace(os.sep, "/"))
+    faults = [n + " is missing" for n in sorted(set(listed) - found)]
+    faults += [n + " is not in MANIFEST.txt" for n in sorted(found - set(listed) - {"MANIFEST.txt"})]
+    faults += [n + " was changed" for n in sorted(set(listed) & found) if digest(read(n)) != listed[n]]
+    say(not faults, "files: %d as MANIFEST.txt says" % len(listed), faults)
+
+    # 2. the ledger is one chain
+    lines = read("ledger.ndjson").split(b"\n")[:-1]
+    sums = [s.split() for s in read("ledger.digests.txt").decode().splitlines()]
+    entries, faults, before = [], [], "0" * 64
+    for i, line in enumerate(lines):
+        e = json.loads(line)
+        entries.append(e)
+        if e["seq"] != i + 1:
+            faults.append("entry %d calls itself %d" % (i + 1, e["seq"]))
+        if e["prev"] != before:
+            faults.append("entry %d does not follow the entry before it" % (i + 1))
+        before = digest(line)
+        if i >= len(sums) or sums[i] != [str(i + 1), before]:
+            faults.append("entry %d does not have the digest in ledger.digests.txt" % (i + 1))
+    if len(sums) != len(lines):
+        faults.append("%d entries, %d digests" % (len(lines), len(sums)))
+    say(not faults, "ledger: %d entries in one chain" % len(lines), faults)
+
+    # 3. receipts, those in the bundle and yours
+    texts = [(n, read(n).decode()) for n in sorted(listed) if n.startswith("receipts/") and n in found]
+    if receipt:
+        with open(receipt, encoding="utf-8") as f:
+            texts.append((receipt, f.read()))
+    faults = []
+    for name, text in texts:
+        r = dict(line.strip().split(" ", 1) for line in text.splitlines() if " " in line.strip())
+        n = int(r["entries"])
+        if n > len(sums) or (n > 0 and sums[n - 1][1] != r["head"]):
+            faults.append("%s saw another ledger at entry %d" % (name, n))
+    say(not faults, "receipts: %d agree with the ledger" % len(texts), faults)
+    if not receipt:
+        print("NOTE   you gave no receipt of your own: the whole ledger could have been written anew")
+
+    # 4. the texts are those that the ledger recorded, in the right order
+    def last(action):
+        return next((e for e in reversed(entries) if e["action"] == action), None)
+
+    faults, checked = [], 0
+
+    def same(name, want, seq):
+        nonlocal checked
+        checked += 1
+        if not there(name):
+            faults.append("%s, recorded by entry %d, is missing" % (name, seq))
+        elif digest(read(name)) != want:
+            faults.append("%s is not what entry %d recorded" % (name, seq))
+
+    for e in entries:
+        if e["action"] == "protocol record":
+            same("protocol/%d.yaml" % e["after"]["version"], e["after"]["digest"], e["seq"])
+    locks = [e for e in entries if e["action"] == "roster lock"]
+    commit, draw, run = last("draw commit"), last("draw run"), last("analysis run")
+    if locks:
+        lock = locks[draw["after"]["roster"] - 1] if draw else locks[-1]
+        same("design.txt", lock["after"]["design"], lock["seq"])
+        same("roster.txt", lock["after"]["roster"], lock["seq"])
+        same("pupils.txt", lock["after"]["pupil_list"], lock["seq"])
+    if commit:
+        same("commitment.txt", commit["after"]["commitment"], commit["seq"])
+    if draw:
+        same("allocation.txt", draw["after"]["allocation"], draw["seq"])
+        if read("chance.txt").decode() != draw["after"]["chance"] + "\n":
+            faults.append("chance.txt is not what entry %d recorded" % draw["seq"])
+        order = [locks[-1]["seq"], commit["seq"], draw["seq"]] + ([run["seq"]] if run else [])
+        if order != sorted(order):
+            faults.append("lock, commitment, draw and analysis are entries %s" % order)
+        if sum(e["action"] == "draw run" for e in entries) != 1:
+            faults.append("there is more than one draw")
+    results = []
+    if run:
+        same("results.json", run["after"]["results"], run["seq"])
+        results = json.loads(read("results.json"))
+        data = "evenhand-data 1\n"
+        for r in results:
+            for part in (".csv", ".schools.csv", ".codebook.csv"):
+                name = "data/" + r["plan"]["outcome"] + part
+                data += digest(read(name)) + " " + name + "\n"
+        checked += 1
+        if digest(data.encode()) != run["after"]["data"]:
+            faults.append("the files in data are not what entry %d recorded" % run["seq"])
+    say(not faults, "records: %d texts are those that the ledger recorded" % checked, faults)
+
+    # 5. everybody stands in the arm of the draw; 6. the counts follow from the rows
+    if not run:
+        return
+    table = [line.split("\t") for line in read("allocation.txt").decode().splitlines()[2:]]
+    arm_of = {unit: arm for unit, arm, _ in table}
+    faults, counts = [], {}
+    for k, r in enumerate(results):
+        name = "data/" + r["plan"]["outcome"] + ".csv"
+        needed = ["x:" + c for c in r["plan"]["covariates"] or [] if c != "Stratum"]
+        for row in csv.DictReader(read(name).decode().splitlines(True)):
+            if arm_of.get(row["school"]) != row["arm"]:
+                faults.append("%s: %s is not in the arm that school %s was drawn into" % (name, row["pupil"], row["school"]))
+            if k == 0:
+                c = counts.setdefault(row["arm"], {"pupils": 0, "analysed": 0, "schools": set()})
+                c["pupils"] += 1
+                if row["outcome"] != "" and all(row[x] != "" for x in needed):
+                    c["analysed"] += 1
+                    c["schools"].add(row["school"])
+    say(not faults, "arms: every row stands in the arm of its school", faults)
+    faults = []
+    for a in json.loads(read("flow.json"))["Arms"]:
+        c = counts.get(a["arm"], {"pupils": 0, "analysed": 0, "schools": set()})
+        if a["pupils"]["randomised"] > 0:  # where schools are measured there are no pupils
+            if (a["pupils"]["randomised"], a["pupils"]["analysed"]) != (c["pupils"], c["analysed"]):
+                faults.append("%s: the flow has %d pupils, %d analysed; the rows %d, %d" % (a["arm"], a["pupils"]["randomised"], a["pupils"]["analysed"], c["pupils"], c["analysed"]))
+        if a["schools"]["analysed"] != len(c["schools"]) or a["schools"]["randomised"] != sum(x == a["arm"] for x in arm_of.values()):
+            faults.append("%s: the schools of the flow are not those of the draw and the rows" % a["arm"])
+        for level in ("schools", "pupils"):
+            lost = sum(x["n"] for x in a[level]["lost"] or [])
+            if a[level]["randomised"] != a[level]["analysed"] + lost:
+                faults.append("%s: randomised %s are not those analysed and lost" % (a["arm"], level))
+    attrition = results[0].get("attrition")
+    if attrition:
+        n, left = sum(c["pupils"] for c in counts.values()), sum(c["analysed"] for c in counts.values())
+        if abs(attrition["pupils"]["overall"] - (1 - left / n)) > 1e-12:
+            faults.append("overall attrition is %r, from the rows %r" % (attrition["pupils"]["overall"], 1 - left / n))
+    say(not faults, "counts: the flow and attrition follow from the rows", faults)
+
+
+if __name__ == "__main__":
+    args, receipt = sys.argv[1:], None
+    if "--receipt" in args:
+        i = args.index("--receipt")
+        receipt = args[i + 1]
+        del args[i : i + 2]
+    try:
+        main(args[0] if args else os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."), receipt)
+    except (KeyError, IndexError, ValueError, OSError) as problem:
+        say(False, "the bundle cannot be read: %r" % problem)
+    sys.exit(3 if failed else 0)
