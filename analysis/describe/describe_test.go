@@ -95,60 +95,75 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// NIST's univariate sets, read where they are if they are there.
-func TestNISTUnivariate(t *testing.T) {
+type nistSet struct {
+	name     string
+	rows     [][]float64
+	mean, sd float64
+	f        float64
+}
+
+// nistSets reads NIST's sets of one kind where they are, if they are there.
+func nistSets(t *testing.T, kind string) []nistSet {
+	t.Helper()
 	root := "../../../shared/reference/strd"
-	text, err := os.ReadFile(filepath.Join(root, "strd.json"))
-	if err != nil {
-		t.Skip("SKIPPED: the NIST reference data are not beside the repository, so mean and SD are not checked against them here: ", err)
+	if _, err := os.Stat(root); err != nil {
+		t.Skip("SKIPPED: the NIST reference data are not beside the repository, so these numbers are not checked against them here: ", err)
 	}
-	var sets map[string]json.RawMessage
-	if err := json.Unmarshal(text, &sets); err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for name, raw := range sets {
-		var set struct {
-			Kind, Mean, SD, File string
-			N                    any
-			DataLines            []int `json:"data_lines"`
-		}
-		if json.Unmarshal(raw, &set) != nil || set.Kind != "univariate" {
+	ref := golden.JSON(t, os.DirFS(root), "strd.json")
+	var out []nistSet
+	for _, name := range ref.Keys() {
+		set := ref.At(name)
+		if !set.Has("kind") || set.At("kind").Text() != kind {
 			continue
 		}
-		n++
-		body, err := os.ReadFile(filepath.Join(root, set.File))
+		body, err := os.ReadFile(filepath.Join(root, set.At("file").Text()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var x []float64
-		lines := strings.Split(string(body), "\n")
-		for _, line := range lines[60:] {
+		s := nistSet{name: name}
+		for _, line := range strings.Split(string(body), "\n")[60:] {
+			var row []float64
 			for _, f := range strings.Fields(line) {
 				v, err := strconv.ParseFloat(f, 64)
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
-				x = append(x, v)
+				row = append(row, v)
 			}
+			if row != nil {
+				s.rows = append(s.rows, row)
+			}
+		}
+		if kind == "univariate" {
+			s.mean, s.sd = set.At("mean").Float(), set.At("sd").Float()
+		} else {
+			s.f = set.At("f").Float()
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func TestNISTUnivariate(t *testing.T) {
+	n := 0
+	for _, set := range nistSets(t, "univariate") {
+		n++
+		var x []float64
+		for _, row := range set.rows {
+			x = append(x, row...)
 		}
 		s, err := Summarise(x, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		mean, _ := strconv.ParseFloat(set.Mean, 64)
-		sd, _ := strconv.ParseFloat(set.SD, 64)
 		tol := 1e-13
-		if strings.HasPrefix(name, "NumAcc") || name == "Mavro" || name == "Michelso" {
+		if strings.HasPrefix(set.name, "NumAcc") || set.name == "Mavro" || set.name == "Michelso" {
 			tol = 1e-8 // leading digits in common: 10000000.2 is not a binary number
 		}
-		if !near(s.Mean, mean, 1e-14) || !near(s.SD, sd, tol) {
-			t.Errorf("%s: n %d mean %v SD %v, certified %v and %v", name, s.N, s.Mean, s.SD, mean, sd)
-		}
+		golden.Close(t, set.name+" mean", s.Mean, set.mean, 1e-14)
+		golden.Close(t, set.name+" SD", s.SD, set.sd, tol)
 	}
-	if n < 9 {
-		t.Fatalf("%d univariate sets, there are 9", n)
-	}
+	golden.AtLeast(t, "univariate sets", n, 9)
 }
 
 func TestBands(t *testing.T) {
