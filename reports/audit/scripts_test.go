@@ -116,7 +116,7 @@ func TestPythonScript(t *testing.T) {
 		{"flow.json", `"analysed": 1`, `"analysed": 2`, "flow"},
 		{"ledger.ndjson", `"sam"`, `"ana"`, "entry 1"},
 		{"receipts/0001.txt", "entries 3", "entries 2", "another ledger"},
-		{"results.json", `"overall":0.`, `"overall":0.1`, "overall attrition"},
+		{"results.json", `"overall":0.`, `"overall":0.1`, "results.json is not what entry"},
 		{"commitment.txt", "trial", "Trial", "commitment.txt"},
 	} {
 		dir := unpack(t, zip)
