@@ -107,13 +107,17 @@ func (a *app) run(ctx context.Context, args []string) int {
 	return exitStatus(err)
 }
 
-// indent moves the lines after the first by two spaces, unless they are moved
-// already.
+// indent moves the lines after the first by two spaces, unless all of them
+// stand so already.
 func indent(text string) string {
 	lines := strings.Split(text, "\n")
-	for i, line := range lines[1:] {
-		if !strings.HasPrefix(line, "  ") {
-			lines[i+1] = "  " + line
+	more := lines[1:]
+	if !slices.ContainsFunc(more, func(line string) bool { return line != "" && !strings.HasPrefix(line, "  ") }) {
+		return text
+	}
+	for i, line := range more {
+		if line != "" {
+			more[i] = "  " + line
 		}
 	}
 	return strings.Join(lines, "\n")
@@ -202,7 +206,7 @@ func (a *app) root() *cobra.Command {
 		a.initCommand(), a.protocolCommand(), a.storeCommand(), a.ledgerCommand(),
 		a.schoolCommand(), a.recruitmentCommand(), a.surveyCommand(), a.pupilCommand(),
 		a.rosterCommand(), a.drawCommand(), a.sessionCommand(), a.withdrawalCommand(), a.outcomeCommand(),
-		a.analysisCommand(), a.attritionCommand(), a.reportCommand(), a.auditCommand(), a.demoCommand(),
+		a.analysisCommand(), a.attritionCommand(), a.powerCommand(), a.reportCommand(), a.auditCommand(), a.demoCommand(),
 	)
 	return root
 }

@@ -227,22 +227,18 @@ func (a *app) pupilCommand() *cobra.Command {
 		"List pupils from a CSV file with the columns school, pupil (a pseudonymous ID) or upn, name if it\nis there, the outcomes' baselines and the plan's pupil columns. Names and UPNs go into the\nidentity table and nowhere else. Pupils listed after the roster was locked are joiners: kept and\nmarked, never analysed as randomised.",
 		"evenhand pupil import pupils.csv", exactly("a file"),
 		a.writing(func(ctx context.Context, t *conduct.Trial, args []string) error {
-			joiners := false
 			out, err := a.takeFile(ctx, t, "pupil", args[0], func(name string, r io.Reader, k intake.Known) (intake.Report, func(conduct.File) error, error) {
 				f, err := intake.Pupils(name, r, k)
 				if err != nil {
 					return intake.Report{}, nil, err
 				}
 				return f.Report, func(c conduct.File) (err error) {
-					joiners, err = t.ImportPupils(ctx, c, f.Pupils, f.Scores, f.Identities)
+					_, err = t.ImportPupils(ctx, c, f.Pupils, f.Scores, f.Identities)
 					return err
 				}, nil
 			})
 			if err != nil {
 				return err
-			}
-			if joiners {
-				out.Notes = append(out.Notes, "the roster is locked: these pupils are joiners, kept and never analysed as randomised")
 			}
 			return a.showImport(out)
 		}))

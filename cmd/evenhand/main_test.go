@@ -92,6 +92,7 @@ func TestScripts(t *testing.T) {
 		Cmds:                scriptCommands,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		ContinueOnError:     testing.Verbose(),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("USER", "tester")
 			e.Setenv("HOME", e.WorkDir)

@@ -330,7 +330,7 @@ func (a *app) showSchool(v conduct.SchoolView, out schoolJSON) {
 		a.say("  leader   %s, %s", l.Person, l.Role)
 	}
 	for _, c := range v.History {
-		a.say("  history  %s  %s %s %s", c.On, c.To, c.Reason, c.Note)
+		a.say("  history  %s", strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s", c.On, c.To, c.Reason, c.Note)), " "))
 	}
 }
 

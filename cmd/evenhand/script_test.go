@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,7 +91,7 @@ var prepared = sync.OnceValues(func() (map[string]map[string][]byte, error) {
 				args = append(args, strings.Replace(word, "DIR", dir, 1))
 			}
 			var errs bytes.Buffer
-			a := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &errs, entropy: rand.Reader, getenv: func(string) string { return "" }, user: func() string { return "sam" },
+			a := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &errs, entropy: strings.NewReader(strings.Repeat("of no chance, so that every run of the tests is the same. ", 9)), getenv: func(string) string { return "" }, user: func() string { return "sam" },
 				now: func() time.Time { clock = clock.Add(time.Second); return clock }}
 			if status := a.run(context.Background(), args); status != exitDone {
 				return nil, fmt.Errorf("evenhand %s: status %d: %s", c, status, errs.String())
@@ -251,7 +250,7 @@ func changeCommand(ts *testscript.TestScript, neg bool, args []string) {
 
 func bytesCommand(ts *testscript.TestScript, neg bool, args []string) {
 	wants(ts, neg, args, 2)
-	text, err := strconv.Unquote(`"` + args[1] + `"`)
+	text, err := strconv.Unquote(`"` + strings.ReplaceAll(args[1], `"`, `\"`) + `"`)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
 }

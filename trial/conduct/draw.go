@@ -113,7 +113,7 @@ func rehearse(design randomize.Design, roster randomize.Roster, chance randomize
 	for i, a := range design.Arms {
 		at[a.Name] = i
 		p := float64(a.Weight) / float64(total)
-		r.Arms = append(r.Arms, RehearsalArm{Arm: a.Name, Planned: p, Smallest: len(roster.Units), Expected: 3.2905267314919255 * math.Sqrt(p*(1-p)/float64(times))})
+		r.Arms = append(r.Arms, RehearsalArm{Arm: a.Name, Communities: []int{}, Planned: p, Smallest: len(roster.Units), Expected: 3.2905267314919255 * math.Sqrt(p*(1-p)/float64(times))})
 	}
 	stratumOf := map[string]int{}
 	for i, s := range planned.Strata {

@@ -466,7 +466,7 @@ func (t *Trial) recruitment(tx *store.Tx) (Recruitment, error) {
 	if err != nil {
 		return Recruitment{}, err
 	}
-	r := Recruitment{Target: t.Protocol.Recruitment.Target, Schools: len(schools), Closes: t.Protocol.Recruitment.Closes}
+	r := Recruitment{Target: t.Protocol.Recruitment.Target, Schools: len(schools), Regions: []RegionCount{}, Closes: t.Protocol.Recruitment.Closes}
 	// A school that passed over a stage has been through it.
 	furthest := map[string]int{}
 	stages := trial.Stages()
@@ -538,7 +538,7 @@ func sortedKeys[V any](m map[string]V) []string {
 }
 
 func sortedCounts(m map[string]int) []trial.Count {
-	var all []trial.Count
+	all := []trial.Count{}
 	for _, k := range sortedKeys(m) {
 		all = append(all, trial.Count{What: k, N: m[k]})
 	}
