@@ -193,3 +193,12 @@ func TestPartialNestingWithNothingInIt(t *testing.T) {
 	golden.Close(t, "arm", f.Coefficients[1].Estimate, g.Coefficients[1].Estimate, 1e-9)
 	golden.Close(t, "criterion", f.Criterion, g.Criterion, 1e-12)
 }
+
+func parse(t testing.TB, s string) float64 {
+	t.Helper()
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
