@@ -422,3 +422,40 @@ func TestConservation(t *testing.T) {
 		}
 	}
 }
+
+func TestBy(t *testing.T) {
+	d := dataset()
+	u, err := UseOf(d, analysis.IntentionToTreat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Communities: the two treated schools in one each, the control school in none.
+	got, err := By(d, u, []int{0, 0, 0, 1, 1, 1, -1, -1}, []string{"north", "south"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || got[0].Arms[1].PupilsUsed != 2 || got[1].Arms[1].PupilsUsed != 0 || got[1].Arms[1].SchoolsLost[0].N != 1 || got[0].Arms[0].PupilsRandomised != 0 {
+		t.Errorf("%+v", got)
+	}
+	if _, err := By(d, u, []int{0, 0, 0, 1, 1, 1, 2, 2}, []string{"north", "south"}); err == nil {
+		t.Error("a part out of range accepted")
+	}
+	if _, err := By(d, u, []int{0}, []string{"north"}); err == nil {
+		t.Error("too few parts accepted")
+	}
+}
+
+func TestTimeline(t *testing.T) {
+	m, err := Timeline(Arm{Label: "T", Randomised: 60}, Arm{Label: "C", Randomised: 59}, []Departure{{"2026-05-01", false, 9}, {"2026-01-10", false, 1}, {"2026-01-10", true, 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m) != 2 || m[0].When != "2026-01-10" || m[0].Crossed != nil || !m[0].Assessment.WWC.Cautious.Low || len(m[1].Crossed) != 2 || m[1].Assessment.Arms[1].Lost != 10 {
+		t.Errorf("%+v", m)
+	}
+	for name, ds := range map[string][]Departure{"more than there are": {{"a", true, 61}}, "negative": {{"a", true, -1}}} {
+		if _, err := Timeline(Arm{Label: "T", Randomised: 60}, Arm{Label: "C", Randomised: 59}, ds); !errors.Is(err, ErrCounts) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -237,3 +237,102 @@ func checkDataset(d *analysis.Dataset) error {
 	}
 	return errors.Join(faults...)
 }
+
+// Group is the loss of one part of the trial: a stratum, a community, a region.
+type Group struct {
+	Label string            `json:"label"`
+	Arms  []analysis.Counts `json:"arms"` // in the Dataset's order of arms
+}
+
+// By counts rows used and lost within parts of the trial: part gives each row's
+// part as an index into labels, negative for a row in none (such as a control
+// school, which is in no community). The law of conservation holds in each.
+func By(d *analysis.Dataset, use Use, part []int, labels []string) ([]Group, error) {
+	if err := checkDataset(d); err != nil {
+		return nil, fmt.Errorf("count rows by part: %w", err)
+	}
+	if len(part) != len(d.Arm) || len(use.Used) != len(d.Arm) || len(use.Reason) != len(d.Arm) {
+		return nil, fmt.Errorf("count rows by part: %d rows with %d parts, %d marks of use and %d reasons: there must be one of each a row", len(d.Arm), len(part), len(use.Used), len(use.Reason))
+	}
+	for i, p := range part {
+		if p >= len(labels) {
+			return nil, fmt.Errorf("count rows by part: row %d is in part %d, and there are %d", i+1, p, len(labels))
+		}
+	}
+	out := make([]Group, len(labels))
+	for g, label := range labels {
+		out[g].Label = label
+		sub := &analysis.Dataset{Arms: d.Arms, Clusters: d.Clusters}
+		var u Use
+		for i, p := range part {
+			if p != g {
+				continue
+			}
+			sub.Arm, sub.Cluster, sub.Observed = append(sub.Arm, d.Arm[i]), append(sub.Cluster, d.Cluster[i]), append(sub.Observed, d.Observed[i])
+			u.Used, u.Reason = append(u.Used, use.Used[i]), append(u.Reason, use.Reason[i])
+		}
+		for arm := range d.Arms {
+			c, err := Count(sub, u, arm)
+			if err != nil {
+				return nil, fmt.Errorf("part %q: %w", label, err)
+			}
+			out[g].Arms = append(out[g].Arms, c)
+		}
+	}
+	return out, nil
+}
+
+// Departure is the loss of units of one arm at one time.
+type Departure struct {
+	When    string // sorts by spelling, as 2026-02-14 does
+	Treated bool
+	N       int
+}
+
+// Moment is how attrition stood after a time's departures.
+type Moment struct {
+	When       string     `json:"when"`
+	Assessment Assessment `json:"assessment"`
+	// Crossed names the lines ("cautious", "optimistic") that were low before and
+	// are not any more.
+	Crossed []string `json:"crossed"`
+}
+
+// Timeline follows attrition through the departures, those of one time together;
+// the arms' Analysed counts at the start are ignored: everybody randomised is there.
+func Timeline(treated, control Arm, departures []Departure) ([]Moment, error) {
+	treated.Analysed, control.Analysed = treated.Randomised, control.Randomised
+	last, err := Assess(treated, control)
+	if err != nil {
+		return nil, fmt.Errorf("timeline of attrition: %w", err)
+	}
+	sorted := append([]Departure(nil), departures...)
+	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].When < sorted[j].When })
+	var out []Moment
+	for i := 0; i < len(sorted); {
+		when := sorted[i].When
+		for ; i < len(sorted) && sorted[i].When == when; i++ {
+			if sorted[i].N < 0 {
+				return nil, fmt.Errorf("timeline of attrition: %d units left at %s: %w", sorted[i].N, when, ErrCounts)
+			}
+			if sorted[i].Treated {
+				treated.Analysed -= sorted[i].N
+			} else {
+				control.Analysed -= sorted[i].N
+			}
+		}
+		now, err := Assess(treated, control)
+		if err != nil {
+			return nil, fmt.Errorf("timeline of attrition at %s: %w", when, err)
+		}
+		m := Moment{When: when, Assessment: now}
+		if last.WWC.Cautious.Low && !now.WWC.Cautious.Low {
+			m.Crossed = append(m.Crossed, "cautious")
+		}
+		if last.WWC.Optimistic.Low && !now.WWC.Optimistic.Low {
+			m.Crossed = append(m.Crossed, "optimistic")
+		}
+		out, last = append(out, m), now
+	}
+	return out, nil
+}

@@ -75,6 +75,7 @@ type DesignError struct {
 	Reason string
 }
 
+// Error says what was declared and what is there.
 func (e *DesignError) Error() string {
 	if e.In {
 		return fmt.Sprintf("declared %s, but block %d %s", e.Design, e.Block, e.Reason)

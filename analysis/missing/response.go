@@ -39,6 +39,7 @@ type SeparationError struct {
 	Columns []string // whose coefficients grow without end
 }
 
+// Error names the columns.
 func (e *SeparationError) Error() string {
 	return fmt.Sprintf("who is observed is predicted perfectly by %q, so its coefficient has no finite value; leave it out or join its levels", e.Columns)
 }

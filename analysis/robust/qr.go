@@ -29,6 +29,7 @@ type CollinearError struct {
 	On     []string // the columns that it is made of; empty if it is all zero
 }
 
+// Error says which column, and what it is made of.
 func (e *CollinearError) Error() string {
 	if len(e.On) == 0 {
 		return fmt.Sprintf("column %q is zero in every row; leave it out", e.Column)
