@@ -231,7 +231,7 @@ func sameDesign(a, b *trial.Protocol) error {
 
 // mayKnowArms refuses somebody who is to stay blind. Being blind until "plan
 // locked" ends when the plan has been run on digested data, until "report"
-// when a report was built.
+// when a report was built after that.
 func (t *Trial) mayKnowArms(tx *store.Tx) error {
 	blind := t.Protocol.Trial.Blind
 	if !slices.ContainsFunc(blind.People, func(name string) bool { return samePerson(name, t.Who.Actor) }) {
@@ -249,10 +249,14 @@ func (t *Trial) mayKnowArms(tx *store.Tx) error {
 		if err != nil {
 			return err
 		}
+		analysed := false // a report before that has no results, and ends nothing
 		for _, r := range ledger {
-			if e, err := r.Entry(); err != nil {
+			e, err := r.Entry()
+			if err != nil {
 				return err
-			} else if e.Action == "report build" {
+			}
+			analysed = analysed || e.Action == "analysis run"
+			if analysed && e.Action == "report build" {
 				return nil
 			}
 		}
