@@ -21,9 +21,42 @@ const (
 
 // canvas collects the elements of one picture.
 type canvas struct {
-	b     strings.Builder
+	ops   []op
 	texts []string
 }
+
+// shape is what an op draws.
+type shape int
+
+const (
+	shapeText shape = iota
+	shapeLine
+	shapeRect
+	shapeDisc
+	shapePolygon
+)
+
+// op is one element: what it is, where, and how it looks. Colours are given as
+// well as classes: a picture by itself uses the colours, a page may use the
+// classes.
+type op struct {
+	shape        shape
+	class        string
+	points       []XY // of a line its ends, of a rectangle two corners, of a disc its centre
+	r            float64
+	text         string
+	style        style
+	anchor       anchor
+	up           bool   // the text runs upwards
+	fill, stroke string // "none" or "#rrggbb"
+	width        float64
+	dash         bool
+}
+
+func (c *canvas) add(o op) { c.ops = append(c.ops, o) }
+
+// XY is a point.
+type XY struct{ X, Y float64 }
 
 // anchor is where a text's given point lies.
 type anchor string
@@ -106,86 +139,121 @@ func (c *canvas) tick(x, y float64, s string, a anchor) {
 }
 
 func (c *canvas) write(x, y float64, s string, st style, a anchor, class string) {
-	weight := ""
-	if st.bold {
-		weight = ` font-weight="600"`
-	}
-	fmt.Fprintf(&c.b, `<text class="%s" x="%s" y="%s" font-size="%s"%s text-anchor="%s" fill="%s">%s</text>`+"\n",
-		class, num(x), num(y), num(st.size), weight, a, colourOf(st.class), escape(s))
+	c.add(op{shape: shapeText, class: class, points: []XY{{x, y}}, text: s, style: st, anchor: a, fill: colourOf(st.class)})
+}
+
+// textUp writes a text that runs upwards.
+func (c *canvas) textUp(x, y float64, s string, st style, a anchor) {
+	c.text(x, y, s, st, a)
+	c.ops[len(c.ops)-1].up = true
 }
 
 func (c *canvas) line(x1, y1, x2, y2 float64, class string) {
-	colour, width := ruleColour, 1.0
-	dash := ""
+	o := op{shape: shapeLine, class: class + " line", points: []XY{{x1, y1}, {x2, y2}}, fill: "none", stroke: ruleColour, width: 1}
 	switch {
 	case class == "grid":
-		colour = gridColour
+		o.stroke = gridColour
 	case class == "axis":
-		colour = muteColour
+		o.stroke = muteColour
 	case class == "dash":
-		colour, dash = muteColour, ` stroke-dasharray="4 3"`
+		o.stroke, o.dash = muteColour, true
 	case strings.HasPrefix(class, "arm") || class == "ink":
-		colour, width = colourOf(class), 2
+		o.stroke, o.width = colourOf(class), 2
 	}
-	fmt.Fprintf(&c.b, `<line class="%s line" x1="%s" y1="%s" x2="%s" y2="%s" stroke="%s" stroke-width="%s"%s/>`+"\n",
-		class, num(x1), num(y1), num(x2), num(y2), colour, num(width), dash)
+	c.add(o)
+}
+
+// thin is a line in an arm's colour that does not ask for attention.
+func (c *canvas) thin(x1, y1, x2, y2 float64, class string) {
+	c.line(x1, y1, x2, y2, class)
+	c.ops[len(c.ops)-1].width = 1
 }
 
 // arrow is a line that ends in an arrowhead; it runs straight down or to the right.
 func (c *canvas) arrow(x1, y1, x2, y2 float64) {
 	c.line(x1, y1, x2, y2, "rule")
-	var head string
+	head := []XY{{x2, y2}, {x2 - 7, y2 - 3.5}, {x2 - 7, y2 + 3.5}}
 	if x1 == x2 {
-		head = fmt.Sprintf("M%s %sl-3.5 -7h7z", num(x2), num(y2))
-	} else {
-		head = fmt.Sprintf("M%s %sl-7 -3.5v7z", num(x2), num(y2))
+		head = []XY{{x2, y2}, {x2 - 3.5, y2 - 7}, {x2 + 3.5, y2 - 7}}
 	}
-	fmt.Fprintf(&c.b, `<path class="head" d="%s" fill="%s"/>`+"\n", head, ruleColour)
+	c.add(op{shape: shapePolygon, class: "head", points: head, fill: ruleColour, stroke: "none"})
 }
 
 func (c *canvas) rect(x, y, w, h float64, class string) {
-	fill, stroke := paper, ruleColour
+	o := op{shape: shapeRect, class: class, points: []XY{{x, y}, {x + w, y + h}}, fill: paper, stroke: ruleColour, width: 1}
 	switch {
 	case class == "shade":
-		fill, stroke = "#f3f5f7", ruleColour
-	case class == "band":
-		fill, stroke = "#eef1f4", "none"
+		o.fill = "#f3f5f7"
 	case strings.HasPrefix(class, "arm"):
-		fill, stroke = colourOf(class), "none"
+		o.fill, o.stroke = colourOf(class), "none"
 	}
-	fmt.Fprintf(&c.b, `<rect class="%s" x="%s" y="%s" width="%s" height="%s" fill="%s" stroke="%s" stroke-width="1"/>`+"\n",
-		class, num(x), num(y), num(w), num(h), fill, stroke)
+	c.add(o)
 }
 
-func (c *canvas) path(d, class string, filled bool) {
-	fill, stroke := "none", colourOf(class)
-	kind := "line"
-	if filled {
-		fill, stroke, kind = colourOf(class), "none", "fill"
-	}
-	fmt.Fprintf(&c.b, `<path class="%s %s" d="%s" fill="%s" stroke="%s" stroke-width="1.8"/>`+"\n", class, kind, d, fill, stroke)
+// area fills a polygon.
+func (c *canvas) area(points []XY, class, fill string) {
+	c.add(op{shape: shapePolygon, class: class, points: points, fill: fill, stroke: "none"})
 }
 
 // mark draws an arm's mark, centred, r in radius: a full disc, square,
-// triangle, diamond … for the programme's arms, an open disc for control.
+// triangle, diamond … for the programme's arms, an open one for control.
 func (c *canvas) mark(x, y, r float64, a Arm) {
 	class := armClass(a.Index)
-	var d string
+	o := op{shape: shapePolygon, class: class + " fill", fill: colourOf(class), stroke: "none", width: 1.8}
+	if a.Control {
+		o.class, o.fill, o.stroke = class+" open", paper, colourOf(class)
+	}
 	switch a.Index % 4 {
 	case 0:
-		d = fmt.Sprintf("M%s %sa%s %s 0 1 0 %s 0a%s %s 0 1 0 %s 0z", num(x-r), num(y), num(r), num(r), num(2*r), num(r), num(r), num(-2*r))
+		o.shape, o.points, o.r = shapeDisc, []XY{{x, y}}, r
 	case 1:
-		d = fmt.Sprintf("M%s %sh%sv%sh%sz", num(x-r*.9), num(y-r*.9), num(1.8*r), num(1.8*r), num(-1.8*r))
+		o.points = []XY{{x - r*.9, y - r*.9}, {x + r*.9, y - r*.9}, {x + r*.9, y + r*.9}, {x - r*.9, y + r*.9}}
 	case 2:
-		d = fmt.Sprintf("M%s %sl%s %sh%sz", num(x), num(y-r*1.15), num(1.1*r), num(2*r), num(-2.2*r))
+		o.points = []XY{{x, y - r*1.15}, {x + 1.1*r, y + .85*r}, {x - 1.1*r, y + .85*r}}
 	case 3:
-		d = fmt.Sprintf("M%s %sl%s %sl%s %sl%s %sz", num(x), num(y-1.3*r), num(1.2*r), num(1.3*r), num(-1.2*r), num(1.3*r), num(-1.2*r), num(-1.3*r))
+		o.points = []XY{{x, y - 1.3*r}, {x + 1.2*r, y}, {x, y + 1.3*r}, {x - 1.2*r, y}}
 	}
-	if a.Control {
-		fmt.Fprintf(&c.b, `<path class="%s open" d="%s" fill="%s" stroke="%s" stroke-width="1.8"/>`+"\n", class, d, paper, colourOf(class))
-		return
+	c.add(o)
+}
+
+// element writes an op as SVG.
+func (o op) element(b *strings.Builder) {
+	paint := fmt.Sprintf(`fill="%s" stroke="%s"`, o.fill, o.stroke)
+	if o.stroke == "none" {
+		paint = fmt.Sprintf(`fill="%s"`, o.fill)
+	} else {
+		paint += fmt.Sprintf(` stroke-width="%s"`, num(o.width))
 	}
-	c.path(d, class, true)
+	p := o.points
+	switch o.shape {
+	case shapeText:
+		more := ""
+		if o.style.bold {
+			more = ` font-weight="600"`
+		}
+		if o.up {
+			more += fmt.Sprintf(` transform="rotate(-90 %s %s)"`, num(p[0].X), num(p[0].Y))
+		}
+		fmt.Fprintf(b, `<text class="%s" x="%s" y="%s" font-size="%s"%s text-anchor="%s" fill="%s">%s</text>`+"\n",
+			o.class, num(p[0].X), num(p[0].Y), num(o.style.size), more, o.anchor, o.fill, escape(o.text))
+	case shapeLine:
+		dash := ""
+		if o.dash {
+			dash = ` stroke-dasharray="4 3"`
+		}
+		fmt.Fprintf(b, `<line class="%s" x1="%s" y1="%s" x2="%s" y2="%s" stroke="%s" stroke-width="%s"%s/>`+"\n",
+			o.class, num(p[0].X), num(p[0].Y), num(p[1].X), num(p[1].Y), o.stroke, num(o.width), dash)
+	case shapeRect:
+		fmt.Fprintf(b, `<rect class="%s" x="%s" y="%s" width="%s" height="%s" %s/>`+"\n", o.class, num(p[0].X), num(p[0].Y), num(p[1].X-p[0].X), num(p[1].Y-p[0].Y), paint)
+	case shapeDisc:
+		fmt.Fprintf(b, `<circle class="%s" cx="%s" cy="%s" r="%s" %s/>`+"\n", o.class, num(p[0].X), num(p[0].Y), num(o.r), paint)
+	case shapePolygon:
+		var at []string
+		for _, q := range p {
+			at = append(at, num(q.X)+","+num(q.Y))
+		}
+		fmt.Fprintf(b, `<polygon class="%s" points="%s" %s/>`+"\n", o.class, strings.Join(at, " "), paint)
+	}
 }
 
 // svg wraps the elements into a picture of the size w × h units.
@@ -194,7 +262,9 @@ func (c *canvas) svg(prefix, title, desc string, w, h float64) string {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="picture" viewBox="0 0 %s %s" width="%smm" height="%smm" role="img" aria-labelledby="%s-t %s-d" font-family="Helvetica, Arial, 'Liberation Sans', sans-serif">`+"\n",
 		num(w), num(h), num(w/unitsPerMM), num(h/unitsPerMM), prefix, prefix)
 	fmt.Fprintf(&b, "<title id=\"%s-t\">%s</title>\n<desc id=\"%s-d\">%s</desc>\n", prefix, escape(title), prefix, escape(desc))
-	b.WriteString(c.b.String())
+	for _, o := range c.ops {
+		o.element(&b)
+	}
 	b.WriteString("</svg>\n")
 	return b.String()
 }

@@ -3,6 +3,7 @@ package figure
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Place is a school on the map, in metres of a national grid.
@@ -24,6 +25,12 @@ type Map struct {
 
 func (p Map) draw() (*canvas, float64, float64) {
 	c := &canvas{}
+	p.Groups = slices.Clone(p.Groups)
+	for i := range p.Groups {
+		p.Groups[i].Places = slices.DeleteFunc(slices.Clone(p.Groups[i].Places), func(q Place) bool {
+			return !(math.Abs(q.Easting) < 1e9 && math.Abs(q.Northing) < 1e9) // no place on earth
+		})
+	}
 	const side = 460.0
 	minE, maxE, minN, maxN := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
 	for _, g := range p.Groups {
@@ -53,8 +60,7 @@ func (p Map) draw() (*canvas, float64, float64) {
 			n += q.Northing / float64(len(g.Places))
 		}
 		for _, q := range g.Places {
-			fmt.Fprintf(&c.b, `<line class="%s line thin" x1="%s" y1="%s" x2="%s" y2="%s" stroke="%s" stroke-width="1"/>`+"\n",
-				armClass(i), num(x(e)), num(y(n)), num(x(q.Easting)), num(y(q.Northing)), colourOf(armClass(i)))
+			c.thin(x(e), y(n), x(q.Easting), y(q.Northing), armClass(i))
 		}
 		labels = append(labels, label{x(e), y(n)})
 	}
@@ -69,8 +75,7 @@ func (p Map) draw() (*canvas, float64, float64) {
 		}
 		s := p.Groups[i].Label
 		w := math.Max(Width(s, small, true)+8, 17)
-		fmt.Fprintf(&c.b, `<rect class="box" x="%s" y="%s" width="%s" height="16" rx="8" fill="%s" stroke="%s" stroke-width="1.2"/>`+"\n",
-			num(l.x-w/2), num(l.y-8), num(w), paper, colourOf(armClass(i)))
+		c.rect(l.x-w/2, l.y-8, w, 16, "box")
 		c.text(l.x, l.y+4, s, style{small, true, "ink"}, middle)
 	}
 	// a scale bar of a round length, about a quarter of the width

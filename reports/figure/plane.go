@@ -1,12 +1,6 @@
 package figure
 
-import (
-	"fmt"
-	"math"
-)
-
-// XY is a point in the units of the data.
-type XY struct{ X, Y float64 }
+import "math"
 
 // PlanePoint is a point of the attrition plane.
 type PlanePoint struct {
@@ -44,12 +38,11 @@ func (p Plane) draw() (*canvas, float64) {
 		if len(line) == 0 {
 			return
 		}
-		d := fmt.Sprintf("M%s %s", num(ax.at(0)), num(ay.at(0)))
+		points := []XY{{ax.at(0), ay.at(0)}}
 		for _, b := range line {
-			d += fmt.Sprintf("L%s %s", num(ax.at(100*b.X)), num(ay.at(100*b.Y)))
+			points = append(points, XY{ax.at(100 * b.X), ay.at(100 * b.Y)})
 		}
-		d += fmt.Sprintf("L%s %sz", num(ax.at(100*line[len(line)-1].X)), num(ay.at(0)))
-		fmt.Fprintf(&c.b, `<path class="%s" d="%s" fill="%s"/>`+"\n", class, d, fill)
+		c.area(append(points, XY{ax.at(100 * line[len(line)-1].X), ay.at(0)}), class, fill)
 	}
 	area(p.Optimistic, "zone2", "#eef1f4")
 	area(p.Cautious, "zone1", "#d9e6ef")
@@ -74,9 +67,7 @@ func (p Plane) draw() (*canvas, float64) {
 		}
 	}
 	c.text((left+right)/2, height-8, p.XAxis, muted, middle)
-	fmt.Fprintf(&c.b, `<g transform="rotate(-90 14 %s)">`, num((top+bottom)/2))
-	c.text(14, (top+bottom)/2, p.YAxis, muted, middle)
-	c.b.WriteString("</g>\n")
+	c.textUp(14, (top+bottom)/2, p.YAxis, muted, middle)
 	c.text(ax.at(36), ay.at(0.45), p.CautiousLabel, muted, start)
 	c.text(ax.at(18), ay.at(6.0), p.Between, muted, start)
 	c.text(right-4, top+14, p.High, muted, end)
