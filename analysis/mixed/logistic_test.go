@@ -230,3 +230,44 @@ func BenchmarkLogisticRLC(b *testing.B) {
 		}
 	}
 }
+
+// FuzzLogistic: whatever the rows, an error with words or finite numbers.
+func FuzzLogistic(f *testing.F) {
+	f.Add([]byte("a logistic model of some forty pupils in schools, of two arms, passed or failed"), byte(3))
+	f.Add(make([]byte, 60), byte(1))
+	f.Fuzz(func(t *testing.T, raw []byte, points byte) {
+		if len(raw) > 160 {
+			return
+		}
+		r := &Rows{Outcome: analysis.Column{Name: "y"}, Arm: analysis.Column{Name: "arm", Levels: []string{"C", "T"}}, Levels: []Level{{Name: "School"}}}
+		x := analysis.Column{Name: "x"}
+		for i := 0; i+2 <= len(raw); i += 2 {
+			r.Outcome.Values = append(r.Outcome.Values, float64(raw[i]&1))
+			s := int(raw[i]>>1) % 7
+			r.Levels[0].Index = append(r.Levels[0].Index, s)
+			r.Arm.Codes = append(r.Arm.Codes, s&1)
+			x.Values = append(x.Values, float64(raw[i+1]))
+		}
+		r.Covariates = []analysis.Column{x}
+		d, _, err := r.Design()
+		if err != nil {
+			return
+		}
+		fit, err := NewLogistic(d, 1+int(points%12))
+		if err != nil {
+			if err.Error() == "" {
+				t.Fatal("an error without words")
+			}
+			return
+		}
+		for _, c := range fit.Coefficients {
+			if math.IsNaN(c.Estimate) || math.IsInf(c.Estimate, 0) || !(c.SE > 0) || math.IsInf(c.SE, 0) {
+				t.Fatalf("%+v", c)
+			}
+		}
+		m, err := fit.MarginalDifference("T", 0.95)
+		if err == nil && !(m.Difference.P >= 0 && m.Difference.P <= 1) {
+			t.Fatalf("%+v", m)
+		}
+	})
+}
