@@ -313,6 +313,9 @@ func (m Model) part(rows []int) (*part, error) {
 		}
 		s.y, s.cells = append(s.y, values), append(s.cells, cells)
 	}
+	if err := m.identified(p); err != nil {
+		return nil, err
+	}
 	if err := m.schoolVariables(p); err != nil {
 		return nil, err
 	}
@@ -329,6 +332,33 @@ func (m Model) part(rows []int) (*part, error) {
 		p.traced = append(p.traced, m.Incomplete[v].Name+": variance of schools")
 	}
 	return p, nil
+}
+
+// identified makes sure that every predictor says something of its own among the
+// rows where a variable was observed: where everything is missing in an arm or a
+// stratum its coefficient could be anything.
+func (m Model) identified(p *part) error {
+	var faults []error
+	for _, v := range p.pupil {
+		variable := m.Incomplete[v]
+		var seen []Predictor
+		for _, pred := range m.Predictors {
+			some := Predictor{Name: pred.Name}
+			for _, r := range p.rows {
+				if variable.Observed[r] {
+					some.Values = append(some.Values, pred.Values[r])
+				}
+			}
+			seen = append(seen, some)
+		}
+		if len(seen) == 0 {
+			continue
+		}
+		if _, lost := independent(seen, len(seen[0].Values)); lost != nil {
+			faults = append(faults, fmt.Errorf("variable %q: where it is observed, predictors %q say nothing of their own (is it missing throughout an arm or a stratum?): %w", variable.Name, lost, ErrAllMissing))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func predictorNames(ps []Predictor) []string {

@@ -288,6 +288,16 @@ func TestImputeRefuses(t *testing.T) {
 		}
 	}
 	m, _ := crt24(t)
+	whole := append([]bool(nil), m.Incomplete[0].Observed...)
+	for i, a := range m.Predictors[0].Values {
+		if a == 1 {
+			m.Incomplete[0].Observed[i] = false
+		}
+	}
+	if _, err := Impute(m); !errors.Is(err, ErrAllMissing) || !strings.Contains(err.Error(), "treat") {
+		t.Errorf("everything missing in an arm: %v", err)
+	}
+	m.Incomplete[0].Observed = whole
 	for i := range m.Incomplete[0].Values {
 		m.Incomplete[0].Values[i] = float64(1000 + i)
 	}

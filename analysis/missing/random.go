@@ -70,6 +70,9 @@ func inverseWishart(g *rand.Rand, df float64, s []float64, n int) ([]float64, bo
 // that is likely to succeed, else from an exponential envelope (Robert, Statistics
 // and Computing 5, 1995).
 func above(g *rand.Rand, a float64) float64 {
+	if !(a < 1e8) { // so far out that the draw is the limit itself
+		return a
+	}
 	if a < 0.45 {
 		for {
 			if z := g.NormFloat64(); z > a {
