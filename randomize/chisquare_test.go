@@ -104,6 +104,7 @@ func TestChiSquareMethods(t *testing.T) {
 	r := chiRoster(t)
 	three := []ArmSpec{{"a", 1}, {"b", 2}, {"c", 1}}
 	levels := []ColumnWeight{{"level", 2}, {columnStratum, 1}}
+	t.Parallel()
 	for name, d := range map[string]Design{
 		"complete":          {Method: Complete, Arms: twoArms},
 		"stratified within": {Method: Stratified, Arms: three, Misfits: Within},
@@ -118,6 +119,7 @@ func TestChiSquareMethods(t *testing.T) {
 			BestPerMille: 700, Weights: levels},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			list, err := d.Enumerate(r, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -143,6 +145,7 @@ func TestChiSquareMethods(t *testing.T) {
 // stratified distribution; with the best kept, an allocation and its mirror
 // image are equally likely, and so each unit has even chances.
 func TestChiSquareConstrained(t *testing.T) {
+	t.Parallel()
 	r := chiRoster(t)
 	d := Design{Method: Constrained, Arms: twoArms, Misfits: Pooled, Candidates: 3, KeepPerMille: 1000, Weights: []ColumnWeight{{"x", 1}}}
 	draw := func(d Design) map[string]int {
@@ -185,6 +188,7 @@ func TestChiSquareConstrained(t *testing.T) {
 // TestChiSquareCommunities: by lot every way to fill the numbered communities
 // is equally likely; after a search every community number is.
 func TestChiSquareCommunities(t *testing.T) {
+	t.Parallel()
 	r := chiRoster(t)
 	members := []int{0, 1, 2, 3, 4}
 	counts, numbers := map[string]int{}, map[string]int{}
@@ -231,6 +235,7 @@ func TestChiSquareCommunities(t *testing.T) {
 // TestUniform: the numbers of a stream are uniform, also for an n that does not
 // divide 2^48, and a shuffle reaches every order equally often.
 func TestUniform(t *testing.T) {
+	t.Parallel()
 	s := newKeyed(seed{1}).stream("numbers")
 	for _, n := range []int{2, 3, 7, 1000} {
 		counts, p := map[string]int{}, map[string]float64{}
