@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"evenhand/analysis/internal/dist"
+	"gonum.org/v1/gonum/mathext"
 )
 
 // What a reviewer of the What Works Clearinghouse works out from published
@@ -53,7 +53,7 @@ func inverses(a, b int) float64 { return 1/float64(a) + 1/float64(b) }
 
 // ImprovementIndex is the percentile points by which the average control person
 // would move: 100(Φ(g) − 0.5).
-func ImprovementIndex(g float64) float64 { return 100 * (dist.NormalCDF(g) - 0.5) }
+func ImprovementIndex(g float64) float64 { return 50 * math.Erf(g/math.Sqrt2) }
 
 // CoxError is the standard error of the Cox index of proportions p1 of n1 and p0
 // of n0, strictly between 0 and 1.
@@ -119,7 +119,7 @@ func CorrectForClusters(g float64, nT, nC, schoolsT, schoolsC int, icc, r2 float
 	c.SE = math.Sqrt(c.Eta*(1-r2)*inverses(nT, nC) + c.G*c.G/(2*c.DF))
 	c.T = g / math.Sqrt(inverses(nT, nC)+g*g/(2*all))
 	c.Fixed = c.T * math.Sqrt(free/((all-2)*c.Eta))
-	c.P = dist.TTwoSided(c.Fixed, c.DF)
+	c.P = mathext.RegIncBeta(c.DF/2, 0.5, c.DF/(c.DF+c.Fixed*c.Fixed)) // two tails of t
 	return c, nil
 }
 
