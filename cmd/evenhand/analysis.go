@@ -106,7 +106,7 @@ func (a *app) attritionCommand() *cobra.Command {
 			}
 			return a.attrition(t, s)
 		}))
-	return group("attrition", "Who was lost, and what it means", status)
+	return group("attrition", "Who was lost, and what it means", status, a.assessCommand())
 }
 
 type attritionJSON struct {
