@@ -158,6 +158,8 @@ func hintFor(err error) string {
 		return "lock the roster again: `evenhand roster lock` (the old version stays in the record)"
 	case errors.As(err, &phase):
 		return phaseHint(phase)
+	case errors.Is(err, conduct.ErrStaleAnalysis):
+		return "run the plan again: `evenhand analysis run` (the earlier run stays in the record)"
 	case errors.Is(err, store.ErrGone):
 		return "see that the database server runs and can be reached, then give the command again: whatever was not finished left nothing"
 	case errors.Is(err, store.ErrFull):
@@ -172,7 +174,11 @@ func hintFor(err error) string {
 
 func phaseHint(e *trial.PhaseError) string {
 	switch {
-	case e.Is == trial.Recruiting && e.Action != trial.Deliver:
+	case e.Is == trial.Recruiting && e.Action == trial.Withdraw:
+		return "before the lock a school leaves by `evenhand school stage ID \"withdrew before the draw\"`"
+	case e.Is == trial.Drawn && e.Action == trial.ChangeSchools:
+		return "what was true at the draw stays true of it; that a school left is recorded with `evenhand withdrawal add school`"
+	case e.Is == trial.Recruiting:
 		return "first lock the roster: `evenhand roster check` shows what is still missing"
 	case e.Is == trial.Locked:
 		return "first commit the draw: `evenhand draw commit`"

@@ -339,7 +339,14 @@ func (a *app) withdrawalCommand() *cobra.Command {
 			if err := t.Withdraw(ctx, nil, []trial.Withdrawal{w}); err != nil {
 				return err
 			}
-			return a.print(w, func() { a.say("Recorded: %s %s left (%s) on %s.", w.Level, w.Subject, w.From, w.On) })
+			return a.print(struct {
+				Level   string               `json:"level"`
+				Subject string               `json:"subject"`
+				From    trial.WithdrawalFrom `json:"from"`
+				On      trial.Date           `json:"on"`
+				Reason  string               `json:"reason"`
+				Note    string               `json:"note"`
+			}(w), func() { a.say("Recorded: %s %s left (%s) on %s.", w.Level, w.Subject, w.From, w.On) })
 		}))
 	addChoice(add, &from, "from", "programme", "what was left", "programme", "data", "both")
 	add.Flags().Var(dateFlag{&w.On}, "on", "the day (default: today)")
