@@ -357,15 +357,5 @@ func (p *designParser) communityLine(n int, keyword string, args []string) {
 	}
 }
 
-// weightOf is the weight of a column, 0 if it is not named.
-func weightOf(weights []ColumnWeight, column string) int {
-	for _, w := range weights {
-		if w.Column == column {
-			return w.Weight
-		}
-	}
-	return 0
-}
-
 // itoa is the decimal form used in every purpose and name.
 func itoa[T ~int | ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }
