@@ -81,3 +81,50 @@ func TestSameOnAnyNumberOfProcessors(t *testing.T) {
 		}
 	}
 }
+
+func benchmarkModel(b *testing.B, d *Data, m Model) {
+	for b.Loop() {
+		f, err := New(d, m)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := f.Tests(KenwardRoger, 0.95); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Three levels: 4,000 schools of 4 classes.
+func BenchmarkThreeLevels400Thousand(b *testing.B) {
+	d := large(400_000, 16_000, false)
+	rng := rand.New(rand.NewPCG(4, 4))
+	u := make([]float64, 4000)
+	for s := range u {
+		u[s] = 2 * rng.NormFloat64()
+	}
+	school := Level{Name: "School", Index: make([]int, len(d.Y))}
+	for i, c := range d.Levels[0].Index {
+		school.Index[i] = c / 4
+		d.Arm[i] = c / 4 % 2
+		d.Columns[1].Values[i] = float64(d.Arm[i])
+		d.Y[i] += u[c/4]
+	}
+	d.Levels = []Level{school, {Name: "Class", Index: d.Levels[0].Index}}
+	benchmarkModel(b, d, Model{})
+}
+
+// Pupils drawn within 4,000 schools, the arm's effect varying.
+func BenchmarkSlope400Thousand(b *testing.B) {
+	d := large(400_000, 4_000, false)
+	rng := rand.New(rand.NewPCG(5, 4))
+	u := make([]float64, 4000)
+	for s := range u {
+		u[s] = 2 * rng.NormFloat64()
+	}
+	for i := range d.Arm {
+		d.Arm[i] = i % 2
+		d.Columns[1].Values[i] = float64(i % 2)
+		d.Y[i] += u[d.Levels[0].Index[i]] * float64(i%2)
+	}
+	benchmarkModel(b, d, Model{Slope: FullSlope})
+}

@@ -21,8 +21,8 @@ type evaluation struct {
 }
 
 type workspace struct {
-	f, acc, coef, l, t, e, et, xx, v, hv, ch, inv []float64
-	tr, trr                                       []float64
+	f, acc, coef, l, t, e, et, xx, v, hv, ch []float64
+	tr, trr, nested                          []float64
 }
 
 func (ev *evaluation) init(r *reduced) {
@@ -58,6 +58,7 @@ func (ev *evaluation) init(r *reduced) {
 	w.hv = make([]float64, np*q)
 	w.ch = make([]float64, np*p*p)
 	w.tr = make([]float64, np)
+	w.nested = make([]float64, 5*q)
 	w.trr = make([]float64, np*np)
 }
 
@@ -87,6 +88,14 @@ func (r *reduced) evaluate(theta []float64, method Method, derivatives bool, ev 
 	logdet := 0.0
 	for b := 0; b+1 < len(r.start); b++ {
 		lo, k := r.start[b], r.start[b+1]-r.start[b]
+		if r.arrow(k) {
+			ld, ok := r.nestedBlock(lo, k, theta, derivatives, acc, terms, w)
+			if !ok {
+				return false
+			}
+			logdet += ld
+			continue
+		}
 		om := r.omega[r.omegaAt[b] : r.omegaAt[b]+np*k*k]
 		if k == 1 {
 			v := 0.0
@@ -356,6 +365,121 @@ func (r *reduced) evaluate(theta []float64, method Method, derivatives bool, ev 
 		}
 	}
 	return true
+}
+
+// nestedBlock adds a block of inner groups in one outer group to acc and the
+// traces, and returns its log determinant. Its Ω is diagonal, Δ_k = σ² + n_k·τ_inner, plus
+// τ_outer·ss' with s_k = √n_k, so that everything is a sum over its cells: with
+// a = Δ⁻¹s, S = s'a, g = 1 + τ_outer·S and c the mean of the cells weighted by n/Δ,
+//
+//	Ω⁻¹ = Δ⁻¹ − (τ_outer/g)aa',  Ω⁻¹s = a/g,  Y = Ω⁻¹M has rows a_k(m_k − c + c/g).
+//
+// The parameters are in the order residual, outer, inner.
+func (r *reduced) nestedBlock(lo, k int, theta []float64, derivatives bool, acc []float64, terms int, w *workspace) (logdet float64, ok bool) {
+	q := r.q
+	tau := theta[1]
+	s := 0.0
+	c := w.nested[:q]
+	clear(c)
+	for i := lo; i < lo+k; i++ {
+		n := r.cellN[i]
+		delta := theta[0] + n*theta[2]
+		if !(delta > 0) {
+			return 0, false
+		}
+		logdet += math.Log(delta)
+		s += n / delta
+		for j, v := range r.mean[i*q : (i+1)*q] {
+			c[j] += n / delta * v
+		}
+	}
+	for j := range c {
+		c[j] /= s
+	}
+	g := 1 + tau*s
+	if !(g > 0) {
+		return 0, false
+	}
+	logdet += math.Log(g)
+	dev, y := w.nested[q:2*q], w.nested[2*q:3*q] // m_k − c; Y_k
+	p0, p2 := w.nested[3*q:4*q], w.nested[4*q:5*q]
+	clear(p0)
+	clear(p2)
+	var a0, a2 float64 // Σ d·a²
+	for i := lo; i < lo+k; i++ {
+		n := r.cellN[i]
+		delta := theta[0] + n*theta[2]
+		a := math.Sqrt(n) / delta
+		for j, v := range r.mean[i*q : (i+1)*q] {
+			dev[j] = v - c[j]
+			y[j] = a * (dev[j] + c[j]/g)
+		}
+		if derivatives {
+			inv := 1 / delta
+			a0 += a * a
+			a2 += n * a * a
+			w.tr[0] += inv
+			w.tr[2] += n * inv
+			// np = 3: pairs are (0,0), (0,1), (0,2), (1,1), (1,2), (2,2)
+			f := tau / g * a * a
+			w.trr[0] += inv*inv - 2*f*inv
+			w.trr[2] += n*inv*inv - 2*f*n*inv
+			w.trr[8] += n*n*inv*inv - 2*f*n*n*inv
+			for j := range y {
+				p0[j] += a * y[j]
+				p2[j] += n * a * y[j]
+			}
+		}
+		at := 0
+		for u := 0; u < q; u++ {
+			du, yu := n/delta*dev[u], y[u]
+			for v := u; v < q; v++ {
+				x := acc[at : at+terms]
+				x[0] += du * dev[v]
+				if derivatives {
+					yy := yu * y[v]
+					x[1] += yy
+					x[3] += n * yy
+					x[4] += yy / delta
+					x[6] += n * yy / delta
+					x[9] += n * n * yy / delta
+				}
+				at += terms
+			}
+		}
+	}
+	sg := s / g
+	at := 0
+	for u := 0; u < q; u++ {
+		for v := u; v < q; v++ {
+			x := acc[at : at+terms]
+			cc := c[u] * c[v]
+			x[0] += sg * cc
+			if derivatives {
+				x[2] += sg * sg * cc
+				x[4] -= tau / g * p0[u] * p0[v]
+				x[5] += sg / g * (p0[u]*c[v] + p0[v]*c[u]) / 2
+				x[6] -= tau / g * (p0[u]*p2[v] + p0[v]*p2[u]) / 2
+				x[7] += sg * sg * sg * cc
+				x[8] += sg / g * (p2[u]*c[v] + p2[v]*c[u]) / 2
+				x[9] -= tau / g * p2[u] * p2[v]
+			}
+			at += terms
+		}
+	}
+	if derivatives {
+		f := tau / g
+		w.tr[0] -= f * a0
+		w.tr[1] += sg
+		w.tr[2] -= f * a2
+		w.trr[0] += f * f * a0 * a0
+		w.trr[1] += a0 / (g * g)
+		w.trr[2] += f * f * a0 * a2
+		w.trr[4] += sg * sg
+		w.trr[5] += a2 / (g * g)
+		w.trr[8] += f * f * a2 * a2
+	}
+	return logdet, true
 }
 
 func clearAll(s ...[]float64) {

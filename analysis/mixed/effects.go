@@ -46,11 +46,10 @@ func (f *Fit) Effects(level string) ([]Effect, error) {
 	maxGroup := -1
 	for b := 0; b+1 < len(r.start); b++ {
 		lo, k := r.start[b], r.start[b+1]-r.start[b]
-		om := r.omega[r.omegaAt[b]:]
 		v := make([]float64, k*k)
 		for s := 0; s < np; s++ {
 			for i := range v {
-				v[i] += f.theta[s] * om[s*k*k+i]
+				v[i] += f.theta[s] * r.derivative(s, lo+i/k, lo+i%k)
 			}
 		}
 		if !cholesky(v, k) {

@@ -43,6 +43,9 @@ type reduced struct {
 	omega    []float64
 	omegaAt  []int
 	maxBlock int
+	// nested says that every block is cells of the inner of two levels in one
+	// group of the outer, which criterion.go makes use of.
+	nested bool
 
 	params []param
 
@@ -133,6 +136,10 @@ func reduceWith(d *Data, m Model, orthogonal bool) (*reduced, error) {
 	r.makeParams(d, m, slopes)
 	if err := r.checkLevels(d, m); err != nil {
 		return nil, err
+	}
+	r.nested = len(d.Levels) == 2 && m.Slope == NoSlope && !m.ResidualByArm && !m.GroupsByArm
+	for _, c := range r.cells {
+		r.nested = r.nested && c.group[len(c.group)-1] >= 0
 	}
 	r.makeBlocks()
 	return r, nil
@@ -881,26 +888,44 @@ func (r *reduced) makeBlocks() {
 	size := 0
 	for b := 0; b+1 < len(r.start); b++ {
 		k := r.start[b+1] - r.start[b]
-		r.maxBlock = max(r.maxBlock, k)
 		r.omegaAt = append(r.omegaAt, size)
-		size += np * k * k
+		if !r.arrow(k) {
+			r.maxBlock = max(r.maxBlock, k)
+			size += np * k * k
+		}
 	}
 	r.omega = make([]float64, size)
 	for b := 0; b+1 < len(r.start); b++ {
 		lo, k := r.start[b], r.start[b+1]-r.start[b]
+		if r.arrow(k) {
+			continue
+		}
 		for s := range r.params {
 			o := r.omega[r.omegaAt[b]+s*k*k:]
 			for i := 0; i < k; i++ {
 				for j := 0; j < k; j++ {
-					o[i*k+j] = r.params[s].effect(&cells[lo+i], &cells[lo+j], i == j)
-					if !r.params[s].residual {
-						o[i*k+j] *= math.Sqrt(cellN[lo+i] * cellN[lo+j])
-					}
+					o[i*k+j] = r.derivative(s, lo+i, lo+j)
 				}
 			}
 		}
 	}
 }
+
+// derivative is ∂Ω/∂θ_s between two cells.
+func (r *reduced) derivative(s, i, j int) float64 {
+	v := r.params[s].effect(&r.cells[i], &r.cells[j], i == j)
+	if !r.params[s].residual {
+		v *= math.Sqrt(r.cellN[i] * r.cellN[j])
+	}
+	return v
+}
+
+// arrowFrom is the size of a block from which the form of a nested block is
+// worth using.
+const arrowFrom = 4
+
+// arrow says whether a block of k cells is treated as nested.
+func (r *reduced) arrow(k int) bool { return r.nested && k >= arrowFrom }
 
 // effect is ∂cov/∂θ between a row of cell a and a row of cell b.
 func (pa *param) effect(a, b *cell, same bool) float64 {

@@ -167,3 +167,79 @@ func TestJointTests(t *testing.T) {
 	}
 	golden.AtLeast(t, "joint tests", n, 5)
 }
+
+// The short form of nested blocks gives what the general one does.
+func TestNestedBlocksShortForm(t *testing.T) {
+	three, _ := reference(t, "sim3.adj")
+	for name, d := range map[string]*Data{"partially nested": partial(t), "three levels": three} {
+		short, err := reduce(d, Model{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		general, err := reduce(d, Model{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		general.nested = false
+		general.start, general.omegaAt, general.omega, general.maxBlock = nil, nil, nil, 0
+		general.makeBlocks()
+		if general.maxBlock < arrowFrom || short.maxBlock >= arrowFrom {
+			t.Fatalf("%s: largest dense blocks %d and %d", name, general.maxBlock, short.maxBlock)
+		}
+		n := 0
+		for _, theta := range [][]float64{{1, 0.2, 0.1}, {0.5, 2, 1}, {0.7, 0, 0.3}, {0.7, 0.3, 0}, {0.01, 5, 3}} {
+			var a, b evaluation
+			if !short.evaluate(theta, REML, true, &a) || !general.evaluate(theta, REML, true, &b) {
+				t.Fatal("not positive definite")
+			}
+			golden.Close(t, name+" deviance", a.dev, b.dev, 1e-12)
+			golden.CloseAll(t, name+" beta", a.beta, b.beta, 1e-9)
+			golden.CloseAll(t, name+" score", a.score, b.score, 1e-8)
+			golden.CloseAll(t, name+" expected", a.expected, b.expected, 1e-9)
+			golden.CloseAll(t, name+" observed", a.observed, b.observed, 1e-8)
+			for s := range a.h {
+				golden.CloseMatrix(t, name+" h", rowsOf(a.h[s], short.q), rowsOf(b.h[s], short.q), 1e-10)
+			}
+			for s := range a.qq {
+				golden.CloseMatrix(t, name+" qq", rowsOf(a.qq[s], short.q), rowsOf(b.qq[s], short.q), 1e-10)
+			}
+			n++
+		}
+		golden.AtLeast(t, name+" points", n, 5)
+	}
+}
+
+// Pupils of a school who are in no class have the school's effect alone.
+func TestPupilsWithoutAnInnerGroup(t *testing.T) {
+	d, _ := reference(t, "sim3.adj")
+	index := append([]int(nil), d.Levels[1].Index...)
+	for i := range index {
+		if i%4 == 0 {
+			index[i] = -1
+		}
+	}
+	d.Levels[1].Index = index
+	f, err := New(d, Model{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.r.nested {
+		t.Error("taken for nested")
+	}
+	e, err := f.Effects("Class")
+	if err != nil || len(e) == 0 {
+		t.Fatal(err)
+	}
+	// û = τZ'V⁻¹(y − Xβ), and the intercept makes 1'V⁻¹(y − Xβ) zero: the
+	// effects of a level that every row is in sum to 0.
+	schools, err := f.Effects("School")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, scale := 0.0, 0.0
+	for _, x := range schools {
+		sum += x.Value
+		scale += math.Abs(x.Value)
+	}
+	golden.Near(t, "sum of school effects", sum, 0, 1e-9*scale)
+}
