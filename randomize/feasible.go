@@ -26,6 +26,8 @@ type ConstraintError struct {
 	Arm     string
 	Rules   []string // the fewest rules that cannot be met together, e.g. "apart trust", "farthest 45000"
 	Reason  string   // the reason as a sentence
+	Column  string   // where the reason is about one value of a column, the column; else ""
+	Value   int64    // that value, which the caller may know by a name ("trust Oak")
 	Decided bool     // false if the exact search was given up for length
 }
 
@@ -108,9 +110,10 @@ func (d Design) checkSearch(f *faults, r Roster, c Community, size SizeRange) {
 		}
 		return p.sizes(in)[arm]
 	}
-	impossible := func(rule, format string, args ...any) {
-		f.addErr(&ConstraintError{Arm: c.Arm, Rules: []string{rule}, Reason: fmt.Sprintf(format, args...), Decided: true})
+	note := func(rule, column string, value int64, format string, args ...any) {
+		f.addErr(&ConstraintError{Arm: c.Arm, Rules: []string{rule}, Reason: fmt.Sprintf(format, args...), Column: column, Value: value, Decided: true})
 	}
+	impossible := func(rule, format string, args ...any) { note(rule, "", 0, format, args...) }
 	whole := c
 	whole.Column = ""
 	communities := func(n int) int { return len(whole.searchSizes(n)) }
@@ -139,7 +142,7 @@ func (d Design) checkSearch(f *faults, r Roster, c Community, size SizeRange) {
 			for _, class := range classes(r, at) {
 				n := among(func(u Unit) bool { return inPart[u.ID] && u.Balance[at] == class.value }).Max
 				if n > fewest && fewest > 0 {
-					impossible("apart "+name, "%s %d has %s, of which up to %d may be drawn into the arm%s, and there may be only %s there to keep them apart in",
+					note("apart "+name, name, class.value, "%s %d has %s, of which up to %d may be drawn into the arm%s, and there may be only %s there to keep them apart in",
 						name, class.value, quantity(class.size, "unit", "units"), n, where, quantity(fewest, "community", "communities"))
 				}
 			}
@@ -149,7 +152,7 @@ func (d Design) checkSearch(f *faults, r Roster, c Community, size SizeRange) {
 		at := r.Column(name)
 		for _, class := range classes(r, at) {
 			if n := among(func(u Unit) bool { return u.Balance[at] == class.value }).Max; n > c.Max {
-				impossible("together "+name, "%s %d has %s, of which up to %d may be drawn into the arm, and a community holds at most %d",
+				note("together "+name, name, class.value, "%s %d has %s, of which up to %d may be drawn into the arm, and a community holds at most %d",
 					name, class.value, quantity(class.size, "unit", "units"), n, c.Max)
 			}
 		}
@@ -174,11 +177,11 @@ func (d Design) checkSearch(f *faults, r Roster, c Community, size SizeRange) {
 				continue
 			}
 			if n.Min < g*l.Min {
-				impossible(rule, "as few as %d units with %s = %d may be drawn into the arm, too few for %d in each of %d communities", n.Min, l.Column, l.Value, l.Min, g)
+				note(rule, l.Column, l.Value, "as few as %d units with %s = %d may be drawn into the arm, too few for %d in each of %d communities", n.Min, l.Column, l.Value, l.Min, g)
 				break
 			}
 			if n.Max > g*l.Max {
-				impossible(rule, "as many as %d units with %s = %d may be drawn into the arm, too many for at most %d in each of %d communities", n.Max, l.Column, l.Value, l.Max, g)
+				note(rule, l.Column, l.Value, "as many as %d units with %s = %d may be drawn into the arm, too many for at most %d in each of %d communities", n.Max, l.Column, l.Value, l.Max, g)
 				break
 			}
 		}
@@ -672,52 +675,63 @@ func (a *arena) infeasible() *ConstraintError {
 			e.Rules = append(e.Rules, name)
 		}
 	}
-	e.Reason = a.reason(e.Rules)
+	a.explain(e)
 	return e
 }
 
-// reason names the schools behind one rule where it is that simple.
-func (a *arena) reason(rules []string) string {
-	if len(rules) == 1 {
-		if name, ok := strings.CutPrefix(rules[0], "apart "); ok {
-			at := a.columns[name]
-			for p := range len(a.start) - 1 {
-				rooms := 0
-				for _, h := range a.home {
-					if h == p {
-						rooms++
-					}
-				}
-				members := map[int64]int{}
-				for i, u := range a.units {
-					if v := u.Balance[at]; v != 0 && a.part[i] == p {
-						members[v]++
-						if members[v] > rooms {
-							return fmt.Sprintf("%s %d has more units in the arm than there are communities (%d) to keep them apart in", name, v, rooms)
-						}
-					}
+// explain names the schools behind one rule where it is that simple.
+func (a *arena) explain(e *ConstraintError) {
+	if len(e.Rules) != 1 {
+		quoted := make([]string, len(e.Rules))
+		for i, r := range e.Rules {
+			quoted[i] = fmt.Sprintf("%q", r)
+		}
+		e.Reason = fmt.Sprintf("%s cannot be met together for the %d units drawn, though without any one of them the rest can", strings.Join(quoted, " and "), len(a.units))
+		return
+	}
+	if name, ok := strings.CutPrefix(e.Rules[0], "apart "); ok && a.tooManyApart(e, name) {
+		return
+	}
+	if strings.HasPrefix(e.Rules[0], "farthest ") && a.distance != nil {
+		least := slices.Min(a.size)
+		for i, u := range a.units {
+			near := 0
+			for j := range a.units {
+				if i != j && a.part[i] == a.part[j] && a.distance[i][j] <= int64(a.rule.Farthest) {
+					near++
 				}
 			}
-		}
-		if strings.HasPrefix(rules[0], "farthest ") && a.distance != nil {
-			least := slices.Min(a.size)
-			for i, u := range a.units {
-				near := 0
-				for j := range a.units {
-					if i != j && a.part[i] == a.part[j] && a.distance[i][j] <= int64(a.rule.Farthest) {
-						near++
-					}
-				}
-				if near < least-1 {
-					return fmt.Sprintf("unit %s has only %s of the arm within %d, and a community needs %d others", u.ID, quantity(near, "unit", "units"), a.rule.Farthest, least-1)
-				}
+			if near < least-1 {
+				e.Reason = fmt.Sprintf("unit %s has only %s of the arm within %d, and a community needs %d others", u.ID, quantity(near, "unit", "units"), a.rule.Farthest, least-1)
+				return
 			}
 		}
-		return fmt.Sprintf("%q cannot be met for the %d units drawn", rules[0], len(a.units))
 	}
-	quoted := make([]string, len(rules))
-	for i, r := range rules {
-		quoted[i] = fmt.Sprintf("%q", r)
+	e.Reason = fmt.Sprintf("%q cannot be met for the %d units drawn", e.Rules[0], len(a.units))
+}
+
+// tooManyApart finds a value with more units than there are communities.
+func (a *arena) tooManyApart(e *ConstraintError, name string) bool {
+	at := a.columns[name]
+	for p := range len(a.start) - 1 {
+		rooms := 0
+		for _, h := range a.home {
+			if h == p {
+				rooms++
+			}
+		}
+		members := map[int64]int{}
+		for i, u := range a.units {
+			v := u.Balance[at]
+			if v == 0 || a.part[i] != p {
+				continue
+			}
+			if members[v]++; members[v] > rooms {
+				e.Column, e.Value = name, v
+				e.Reason = fmt.Sprintf("%s %d has more units in the arm than there are communities (%d) to keep them apart in", name, v, rooms)
+				return true
+			}
+		}
 	}
-	return fmt.Sprintf("%s cannot be met together for the %d units drawn, though without any one of them the rest can", strings.Join(quoted, " and "), len(a.units))
+	return false
 }

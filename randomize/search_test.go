@@ -393,6 +393,10 @@ func TestNamedReasons(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("Check = %v, want %q", err, test.want)
 			}
+			var reason *ConstraintError
+			if test.name == "trust too large" && (!errors.As(err, &reason) || reason.Column != "trust" || reason.Value != 7) {
+				t.Errorf("ConstraintError = %+v, want trust 7", reason)
+			}
 			if _, drawErr := Draw(d, r, Chance(Digest(nil))); drawErr == nil {
 				t.Error("Draw draws it")
 			}
@@ -427,6 +431,18 @@ func TestMinimalReason(t *testing.T) {
 	e := a.infeasible()
 	if e == nil || !slices.Equal(e.Rules, []string{"together federation", "farthest 50000"}) {
 		t.Fatalf("infeasible = %v", e)
+	}
+	// One trust of three schools for two communities.
+	for i := range 3 {
+		r.Units[i].Balance[2] = 9
+	}
+	only := Community{Arm: "x", Min: 5, Max: 5, How: FormRandom, Apart: []string{"trust"}}
+	b, err := only.newArena(r, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := b.infeasible(); e == nil || e.Column != "trust" || e.Value != 9 || e.Reason != "trust 9 has more units in the arm than there are communities (2) to keep them apart in" {
+		t.Errorf("infeasible = %+v", e)
 	}
 	f := a.search(newKeyed(seed{}))
 	var ce *ConstraintError
