@@ -16,6 +16,7 @@ import (
 var layers = map[string][]string{
 	"randomize":                 {},
 	"randomize/redraw":          {},
+	"randomize/beacon":          {"randomize"},
 	"analysis":                  {},
 	"analysis/internal/...":     {"analysis"},
 	"analysis/rows":             {"analysis"},
@@ -32,7 +33,7 @@ var layers = map[string][]string{
 	"analysis/bayes":            {"analysis", "analysis/internal/...", "analysis/mixed"},
 	"analysis/effectsize":       {"analysis", "analysis/internal/...", "analysis/mixed"},
 	"analysis/sap":              {"analysis/..."},
-	"trial":                     {"randomize", "analysis", "analysis/sap"},
+	"trial":                     {"randomize", "randomize/beacon", "analysis", "analysis/sap"},
 	"trial/intake":              {"trial", "randomize"},
 	"trial/trialtest":           {"trial", "randomize"},
 	"trial/store":               {"trial", "randomize", "analysis", "analysis/sap"},
@@ -172,7 +173,7 @@ func TestLayers(t *testing.T) {
 }
 
 // future are packages that have a place in the order before their first code.
-var future = map[string]bool{"randomize/beacon": true}
+var future = map[string]bool{}
 
 // TestMatches is the test of the test's own comparison.
 func TestMatches(t *testing.T) {

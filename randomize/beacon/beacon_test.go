@@ -2,13 +2,22 @@ package beacon
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func record(t *testing.T, name string) []byte {
@@ -32,23 +41,85 @@ func TestRealRecords(t *testing.T) {
 		t.Errorf("round 657413 has value %s, want %s", v.Value, want)
 	}
 	// By hand: printf 'evenhand-beacon 1\ndrand-quicknet\n657413\n…\n' | sha256sum
-	if want := "32b5cc1a14b9a98e84fd2a7af44d2a1f01bb7346fc8fc6a8ceae6ac54e0fb6d7"; string(v.Chance()) != want {
+	if want := "8652bf805421c544b7cc67158ccebe1620aae32dab9b2f84270511e40611accd"; string(v.Chance()) != want {
 		t.Errorf("its chance is %s, want %s", v.Chance(), want)
 	}
 	if err := v.Chance().Validate(); err != nil {
 		t.Error(err)
 	}
-	n, err := VerifyNIST(record(t, "nist-1921300.json"), record(t, "nist-certificate.pem"), at)
+	n, err := VerifyNIST(record(t, "nist-1921300.json"), nil, at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(n.Value, "ebc85c439a72062c703bc1ddfa8f7f55") || len(n.Shown) != 4 || len(n.NotShown) != 3 || !strings.Contains(n.NotShown[0], "engine.beacon.nist.gov") {
+	if !strings.HasPrefix(n.Value, "ebc85c439a72062c703bc1ddfa8f7f55") || len(n.Shown) != 2 || !strings.Contains(n.NotShown[0], "the RSA signature") {
 		t.Errorf("the pulse gives %+v", n)
 	}
-	// Without the certificate the value is the same, and the gap is said first.
-	without, err := VerifyNIST(record(t, "nist-1921300.json"), nil, at)
-	if err != nil || without.Value != n.Value || !strings.Contains(without.NotShown[0], "the RSA signature") {
+	// NIST's key, of the certificate that the pulse names, made its signature.
+	block, _ := pem.Decode(record(t, "nist-key.pem"))
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := must(parse(record(t, "nist-1921300.json")))
+	signed, signature := must(p.signedFields()), must(hex.DecodeString(p.SignatureValue))
+	if len(signed) != 807 {
+		t.Errorf("the signed fields have %d bytes, want 807", len(signed))
+	}
+	if err := signedBy(key.(*rsa.PublicKey), signed, signature); err != nil {
+		t.Error(err)
+	}
+	signed[100] ^= 1
+	if err := signedBy(key.(*rsa.PublicKey), signed, signature); !errors.Is(err, ErrRecord) {
+		t.Errorf("a changed field: %v, want ErrRecord", err)
+	}
+}
+
+// certified makes a certificate and a pulse signed with its key.
+func certified(t *testing.T) (pulseText, certificate []byte) {
+	t.Helper()
+	key := must(rsa.GenerateKey(rand.Reader, 2048))
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a beacon of the tests"}, NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
+	der := must(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))
+	id := sha512.Sum512(der)
+	text := bytes.Replace(record(t, "nist-1921300.json"), []byte("528943a555f5f8ca54423be6dfb95925a35c7b552046420e7d7cd072058a14d6536ad3a8e9754b6582f164a90b0cd86a65d659f5426a2659a947595d1c816c8c"), []byte(hex.EncodeToString(id[:])), 1)
+	p := must(parse(text))
+	signed := must(p.signedFields())
+	sum := sha512.Sum512(signed)
+	signature := must(rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA512, sum[:]))
+	text = bytes.Replace(text, []byte(p.SignatureValue), []byte(hex.EncodeToString(signature)), 1)
+	text = bytes.Replace(text, []byte(p.OutputValue), []byte(outputOf(signed, signature)), 1)
+	return text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func TestCertificate(t *testing.T) {
+	text, certificate := certified(t)
+	v, err := VerifyNIST(text, certificate, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(v.Shown) != 4 || !strings.Contains(v.NotShown[0], `calls itself "a beacon of the tests"`) {
+		t.Errorf("VerifyNIST = %+v", v)
+	}
+	without, err := VerifyNIST(text, nil, at)
+	if err != nil || without.Value != v.Value {
 		t.Errorf("without its certificate the pulse gives %+v, %v", without, err)
+	}
+	_, other := certified(t)
+	if _, err := VerifyNIST(text, other, at); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "the certificate has") {
+		t.Errorf("another certificate: %v, want ErrRecord", err)
+	}
+	if _, err := VerifyNIST(text, []byte("not PEM"), at); !errors.Is(err, ErrRecord) {
+		t.Errorf("no certificate: %v, want ErrRecord", err)
+	}
+	// A pulse forged whole, with an output value that fits, fails at the key.
+	changed := bytes.Replace(text, []byte("3D7C711F"), []byte("3D7C711E"), 1)
+	p := must(parse(changed))
+	forged := bytes.Replace(changed, []byte(p.OutputValue), []byte(outputOf(must(p.signedFields()), must(hex.DecodeString(p.SignatureValue)))), 1)
+	if _, err := VerifyNIST(forged, nil, at); err != nil {
+		t.Errorf("the forged pulse does not even fit itself: %v", err)
+	}
+	if _, err := VerifyNIST(forged, certificate, at); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "certificate's key") {
+		t.Errorf("a forged pulse: %v, want a signature that fails", err)
 	}
 }
 
@@ -90,7 +161,7 @@ func TestRounds(t *testing.T) {
 
 // Whatever is changed in a record is noticed.
 func TestTampered(t *testing.T) {
-	drand, nist, certificate := record(t, "drand-657413.json"), record(t, "nist-1921300.json"), record(t, "nist-certificate.pem")
+	drand, nist := record(t, "drand-657413.json"), record(t, "nist-1921300.json")
 	for _, c := range []struct{ name, old, new, says string }{
 		{"round", "657413", "657414", "round 657414"},
 		{"randomness", "fc1873", "fc1874", "SHA-256 of its signature"},
@@ -127,45 +198,10 @@ func TestTampered(t *testing.T) {
 		if bytes.Equal(changed, nist) {
 			t.Fatalf("%s: nothing was changed", c.name)
 		}
-		if _, err := VerifyNIST(changed, certificate, at); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), c.says) {
+		if _, err := VerifyNIST(changed, nil, at); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("nist, %s: %v, want %q", c.name, err, c.says)
 		}
 	}
-	if _, err := VerifyNIST(nist, bytes.Replace(certificate, []byte("MIIIDDCC"), []byte("MIIIDDCD"), 1), at); !errors.Is(err, ErrRecord) {
-		t.Errorf("another certificate: %v, want ErrRecord", err)
-	}
-	if _, err := VerifyNIST(nist, []byte("not PEM"), at); !errors.Is(err, ErrRecord) {
-		t.Errorf("no certificate: %v, want ErrRecord", err)
-	}
-	// A pulse forged whole, with an output value that fits, fails at the key.
-	forged, err := VerifyNIST(refit(t, nist), nil, at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := VerifyNIST(refit(t, nist), certificate, at); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "certificate's key") {
-		t.Errorf("a forged pulse (%.8s…): %v, want a signature that fails", forged.Value, err)
-	}
-}
-
-// refit changes a field and makes the output value fit again.
-func refit(t *testing.T, nist []byte) []byte {
-	t.Helper()
-	changed := bytes.Replace(nist, []byte("3D7C711F"), []byte("3D7C711E"), 1)
-	_, err := VerifyNIST(changed, nil, at)
-	if err == nil {
-		t.Fatal("a changed field is not noticed")
-	}
-	_, after, _ := strings.Cut(err.Error(), "signature is ")
-	head := after[:40]
-	// The sentence gives 40 digits; the whole value is computed by the same
-	// layout here.
-	p := must(parse(changed))
-	signed := must(p.signedFields())
-	out := strings.ToUpper(outputOf(signed, must(hex.DecodeString(p.SignatureValue))))
-	if !strings.EqualFold(out[:40], head) {
-		t.Fatalf("the value is %s, the sentence says %s", out[:40], head)
-	}
-	return bytes.Replace(changed, []byte(p.OutputValue), []byte(out), 1)
 }
 
 func must[T any](v T, err error) T {

@@ -176,8 +176,8 @@ func (p *pulse) signedFields() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// checkRSA checks the signature (PKCS #1 v1.5 with SHA-512), and gives the name
-// of the certificate's owner.
+// checkRSA holds the certificate to the pulse and the signature (PKCS #1 v1.5
+// with SHA-512) to the certificate, whose owner's name it gives.
 func (p *pulse) checkRSA(signed, signature, certificate []byte) (owner string, err error) {
 	block, _ := pem.Decode(certificate)
 	if block == nil || block.Type != "CERTIFICATE" {
@@ -195,9 +195,17 @@ func (p *pulse) checkRSA(signed, signature, certificate []byte) (owner string, e
 	if !ok {
 		return "", refuse("the certificate's key is not an RSA key")
 	}
-	digest := sha512.Sum512(signed)
-	if err := rsa.VerifyPKCS1v15(key, crypto.SHA512, digest[:], signature); err != nil {
-		return "", refuse("its signature is not that of the certificate's key over its fields: the record was changed")
+	if err := signedBy(key, signed, signature); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("%q, issued by %q", c.Subject.CommonName, c.Issuer.CommonName), nil
+}
+
+// signedBy checks the signature over the fields.
+func signedBy(key *rsa.PublicKey, signed, signature []byte) error {
+	digest := sha512.Sum512(signed)
+	if rsa.VerifyPKCS1v15(key, crypto.SHA512, digest[:], signature) != nil {
+		return refuse("its signature is not that of the certificate's key over its fields: the record was changed")
+	}
+	return nil
 }
