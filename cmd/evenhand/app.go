@@ -519,12 +519,20 @@ func (a *app) progress(what string) func(done, of int) {
 	}
 }
 
+// vacant refuses the name of a file that is there.
+func vacant(name string) error {
+	if _, err := os.Lstat(name); err != nil {
+		return nil
+	}
+	return withHint(fmt.Errorf("%s is there already and was not touched", name), "give another name, or move it away")
+}
+
 // writeFile writes a file whole or not at all: a temporary file beside it,
 // synced, then renamed. An existing file is kept unless overwrite.
 func writeFile(name string, overwrite bool, write func(io.Writer) error) (err error) {
 	if !overwrite {
-		if _, err := os.Lstat(name); err == nil {
-			return withHint(fmt.Errorf("%s is there already and was not touched", name), "give another name, or move it away")
+		if err := vacant(name); err != nil {
+			return err
 		}
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
@@ -550,7 +558,10 @@ func writeFile(name string, overwrite bool, write func(io.Writer) error) (err er
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	if overwrite {
-		return os.Rename(f.Name(), name)
+		if err = os.Rename(f.Name(), name); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		return nil
 	}
 	// A link, unlike a rename, never replaces a file that came meanwhile.
 	if err = os.Link(f.Name(), name); err != nil {

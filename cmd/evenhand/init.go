@@ -299,8 +299,8 @@ func (a *app) storeCommand() *cobra.Command {
 					return usagef("a backup is a file; `evenhand store copy --to` copies to Postgres")
 				}
 				made := newFiles(args[0])
-				if made == nil {
-					return withHint(fmt.Errorf("%s is there already and was not touched", args[0]), "give another name, or move it away")
+				if err := vacant(args[0]); err != nil {
+					return err
 				}
 				tables, err := t.DB.Backup(ctx, t.ID(), args[0])
 				if err != nil {

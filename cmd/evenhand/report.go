@@ -246,6 +246,9 @@ func (a *app) reportCommand() *cobra.Command {
 		"Write the report as one self-contained HTML file (no script, nothing loaded from outside):\nparticipant flow, attrition, baseline, results, communities, provenance. Every number in a\nsentence is the table's own cell. Before the outcomes are in it says what is still missing; a trial\nthat was stopped before its draw gets its own short report.",
 		"evenhand report build\nevenhand report build --out draft.html --overwrite", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			if err := vacant(out); err != nil && !overwrite {
+				return withHint(err, "give another name, or replace it with --overwrite")
+			}
 			s, err := t.Snapshot(ctx)
 			if err != nil {
 				return err
@@ -277,6 +280,13 @@ func (a *app) auditCommand() *cobra.Command {
 		"Write one zip file with everything that an independent evaluator needs to check the trial without\nthis store: design, roster, chance, allocation, ledger, de-identified data, results at full\nprecision, the report, and a list of digests. No name and no UPN is in it.",
 		"evenhand audit export\nevenhand audit export --out rlc.audit.zip", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			if out == "" {
+				out = t.ID() + ".audit.zip"
+			}
+			// Before the ledger says that a report was built for it.
+			if err := vacant(out); err != nil {
+				return err
+			}
 			bundle, err := a.bundle(ctx, t)
 			if err != nil {
 				return err
@@ -284,9 +294,6 @@ func (a *app) auditCommand() *cobra.Command {
 			var b bytes.Buffer
 			if err := audit.Write(&b, bundle); err != nil {
 				return err
-			}
-			if out == "" {
-				out = t.ID() + ".audit.zip"
 			}
 			if err := writeFile(out, false, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); err != nil {
 				return err
@@ -332,7 +339,7 @@ func (a *app) auditCommand() *cobra.Command {
 			}
 			f, err := os.Open(args[0])
 			if err != nil {
-				return fmt.Errorf("open the bundle: %w", err)
+				return fmt.Errorf("open the bundle %s: %w", args[0], reason(err))
 			}
 			defer f.Close()
 			info, err := f.Stat()
