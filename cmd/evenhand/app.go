@@ -413,6 +413,9 @@ func (a *app) withTrial(ctx context.Context, sync bool, fn func(*conduct.Trial) 
 		}
 	}
 	t, err := conduct.Open(ctx, db, who, id)
+	if errors.Is(err, store.ErrNoTrial) && text != nil && a.trialFlag == "" {
+		t, err = a.enter(ctx, db, who, text, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -426,6 +429,23 @@ func (a *app) withTrial(ctx context.Context, sync bool, fn func(*conduct.Trial) 
 		}
 	}
 	return fn(t)
+}
+
+// enter enters the protocol's trial into a store that holds none yet. Into one
+// that others use a mistyped id must not put a new trial: there it is asked for.
+func (a *app) enter(ctx context.Context, db *store.DB, who conduct.Who, text []byte, none error) (*conduct.Trial, error) {
+	all, err := db.Trials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) > 0 {
+		return nil, withHint(none, "if this is a new trial, `evenhand init %s` enters it into the store; if not, its id in %s is wrong", filepath.Dir(a.protocolFlag), a.protocolFlag)
+	}
+	t, err := conduct.Create(ctx, db, who, a.protocolFlag, text)
+	if err == nil {
+		a.note("trial %q is entered into %s, with version 1 of its protocol", t.ID(), db.Where())
+	}
+	return t, err
 }
 
 // onlyTrial gives the trial of a store that has one.

@@ -20,7 +20,7 @@ import (
 func (a *app) initCommand() *cobra.Command {
 	var template choice
 	c := command("init DIR", "Write trial.yaml and make the store",
-		"Write a commented protocol, trial.yaml, into a folder, and make the store beside it\n(evenhand.db, or the one that --store names). A folder that has a trial.yaml keeps it:\nthen only the store is made.",
+		"Write a commented protocol, trial.yaml, into a folder, and make the store beside it\n(evenhand.db, or the one that --store names). A folder that has a trial.yaml keeps it:\nthen the store is made, and the trial entered into it. A trial from a template is entered by the\nfirst command after that, so that you can give it your own id.",
 		"evenhand init mytrial\nevenhand init --template minimal mytrial\nevenhand init --store postgres://ana@db.example.org/trials mytrial",
 		exactly("a folder"), func(ctx context.Context, args []string) error { return a.init(ctx, args[0], template.value) })
 	addChoice(c, &template, "template", "rlc", "what to begin from: rlc (research learning communities) or minimal", "rlc", "minimal")
@@ -80,12 +80,16 @@ func (a *app) init(ctx context.Context, dir, template string) (err error) {
 		return err
 	}
 	defer db.Close()
-	if _, err := conduct.Create(ctx, db, who, file, text); err != nil {
-		if errors.Is(err, store.ErrExists) {
-			undo = nil // somebody else made it meanwhile
-			return withHint(fmt.Errorf("trial %q is in %s already: nothing was changed", p.Trial.ID, db.Where()), "give the new trial another id in %s, or another store", file)
+	// A template is to be made one's own first, its id before all: the trial is
+	// entered with the first command after that (see withTrial).
+	if there {
+		if _, err := conduct.Create(ctx, db, who, file, text); err != nil {
+			if errors.Is(err, store.ErrExists) {
+				undo = nil // somebody else made it meanwhile
+				return withHint(fmt.Errorf("trial %q is in %s already: nothing was changed", p.Trial.ID, db.Where()), "give the new trial another id in %s, or another store", file)
+			}
+			return err
 		}
-		return err
 	}
 	return a.print(struct {
 		Trial    string `json:"trial"`
@@ -93,9 +97,9 @@ func (a *app) init(ctx context.Context, dir, template string) (err error) {
 		Store    string `json:"store"`
 	}{p.Trial.ID, file, db.Where()}, func() {
 		if there {
-			a.say("%s was there and is kept.", file)
+			a.say("%s was there and is kept; its trial %q is entered into the store.", file, p.Trial.ID)
 		} else {
-			a.say("%s is the protocol of trial %q: read it and make it yours.", file, p.Trial.ID)
+			a.say("%s is a protocol to begin from: read it and make it yours, its id (%s) first.", file, p.Trial.ID)
 		}
 		a.say("%s is the store.", db.Where())
 		if filepath.Clean(dir) == "." {
