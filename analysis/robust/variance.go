@@ -276,6 +276,10 @@ func (in *Inference) weightedCR2(p *part, q [][]float64, w, e, score []float64) 
 	for rank < len(values) && values[rank] > 1e-12*values[0] {
 		rank++
 	}
+	if rank == 0 { // rows that absorption left nothing of
+		p.score = score
+		return nil
+	}
 	o := make([][]float64, rank)
 	for r := range o {
 		o[r] = mat.Col(nil, r, &u)
@@ -485,8 +489,14 @@ func (in *Inference) Contrast(name string, c []float64, level float64) (Coeffici
 		out.DF, out.DFMethod = df, DFSatterthwaite
 	}
 	out.Statistic = out.Estimate / out.SE
+	if !finite(out.Statistic) || !finite(out.DF) {
+		return Coefficient{}, fmt.Errorf("coefficient %q by %s: %w", name, in.Variance, ErrNoSpread)
+	}
 	out.P = dist.TTwoSided(out.Statistic, out.DF)
 	half := dist.TCritical(level, out.DF) * out.SE
+	if !finite(half) { // so few degrees of freedom that the interval has no end a number could hold
+		return Coefficient{}, fmt.Errorf("coefficient %q by %s: %.3g degrees of freedom: %w", name, in.Variance, out.DF, ErrClusters)
+	}
 	out.Interval = analysis.Interval{Low: out.Estimate - half, High: out.Estimate + half, Level: level,
 		Method: fmt.Sprintf("t, %s standard error, %s degrees of freedom", in.Variance, out.DFMethod)}
 	return out, nil

@@ -60,6 +60,9 @@ func (in *Inference) HTZ(c [][]float64) (FTest, error) {
 	}
 	eta := q * (q + 1) / total
 	out.DF2 = eta - q + 1
+	if !(total > 0) || math.IsInf(eta, 0) {
+		return FTest{}, fmt.Errorf("HTZ test: %w", ErrNoSpread)
+	}
 	if !(out.DF2 > 0) {
 		return FTest{}, fmt.Errorf("HTZ test of %d contrasts: %w: only %.3g degrees of freedom are left", len(c), ErrClusters, out.DF2)
 	}
@@ -108,6 +111,11 @@ func (in *Inference) waldStatistic(c [][]float64) (float64, error) {
 		}
 	}
 	cb := multiplyVector(c, in.Fit.Beta)
+	for i := range c {
+		if !finite(cb[i]) {
+			return 0, ErrNoSpread
+		}
+	}
 	v := multiply(multiply(c, in.Vcov), transpose(c))
 	sym := mat.NewSymDense(len(c), nil)
 	for i := range c {
@@ -123,7 +131,10 @@ func (in *Inference) waldStatistic(c [][]float64) (float64, error) {
 	if err := chol.SolveVecTo(&x, mat.NewVecDense(len(cb), cb)); err != nil {
 		return 0, fmt.Errorf("solve for the test statistic: %w", err)
 	}
-	return dot(cb, x.RawVector().Data), nil
+	if statistic := dot(cb, x.RawVector().Data); finite(statistic) {
+		return statistic, nil
+	}
+	return 0, ErrNoSpread
 }
 
 // Pick makes contrasts that each pick one named coefficient.
@@ -138,3 +149,5 @@ func (f *Fit) Pick(names ...string) ([][]float64, error) {
 	}
 	return c, nil
 }
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
