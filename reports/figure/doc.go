@@ -16,4 +16,7 @@ type Drawing interface {
 	// Texts lists the words and numbers in the picture that come from the
 	// caller, in the order in which they are drawn.
 	Texts() []string
+	// Description says what the picture shows, for those who don't see it.
+	Description() string
+	plan() (c *canvas, width, height float64)
 }

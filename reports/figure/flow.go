@@ -190,3 +190,8 @@ func (f Flow) Draw(prefix string) string {
 
 // Texts lists the texts in the picture.
 func (f Flow) Texts() []string { c, _ := f.draw(); return c.texts }
+
+func (f Flow) plan() (*canvas, float64, float64) { c, h := f.draw(); return c, flowWidth, h }
+
+// Description says what the picture shows, for those who don't see it.
+func (f Flow) Description() string { return f.Desc }

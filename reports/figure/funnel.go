@@ -59,3 +59,8 @@ func (f Funnel) Draw(prefix string) string {
 
 // Texts lists the texts in the picture.
 func (f Funnel) Texts() []string { c, _ := f.draw(); return c.texts }
+
+func (f Funnel) plan() (*canvas, float64, float64) { c, h := f.draw(); return c, 680, h }
+
+// Description says what the picture shows, for those who don't see it.
+func (f Funnel) Description() string { return f.Desc }

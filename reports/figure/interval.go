@@ -118,3 +118,8 @@ func (p Intervals) Draw(prefix string) string {
 
 // Texts lists the texts in the picture.
 func (p Intervals) Texts() []string { c, _ := p.draw(); return c.texts }
+
+func (p Intervals) plan() (*canvas, float64, float64) { c, h := p.draw(); return c, 680, h }
+
+// Description says what the picture shows, for those who don't see it.
+func (p Intervals) Description() string { return p.Desc }

@@ -85,3 +85,8 @@ func (p Love) Draw(prefix string) string {
 
 // Texts lists the texts in the picture.
 func (p Love) Texts() []string { c, _ := p.draw(); return c.texts }
+
+func (p Love) plan() (*canvas, float64, float64) { c, h := p.draw(); return c, 680, h }
+
+// Description says what the picture shows, for those who don't see it.
+func (p Love) Description() string { return p.Desc }

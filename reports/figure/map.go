@@ -102,3 +102,8 @@ func (p Map) Draw(prefix string) string {
 
 // Texts lists the texts in the picture.
 func (p Map) Texts() []string { c, _, _ := p.draw(); return c.texts }
+
+func (p Map) plan() (*canvas, float64, float64) { return p.draw() }
+
+// Description says what the picture shows, for those who don't see it.
+func (p Map) Description() string { return p.Desc }

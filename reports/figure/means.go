@@ -119,3 +119,8 @@ func (p Means) Draw(prefix string) string {
 
 // Texts lists the texts in the picture.
 func (p Means) Texts() []string { c, _ := p.draw(); return c.texts }
+
+func (p Means) plan() (*canvas, float64, float64) { c, h := p.draw(); return c, 680, h }
+
+// Description says what the picture shows, for those who don't see it.
+func (p Means) Description() string { return p.Desc }

@@ -68,9 +68,19 @@ func (p Plane) draw() (*canvas, float64) {
 	}
 	c.text((left+right)/2, height-8, p.XAxis, muted, middle)
 	c.textUp(14, (top+bottom)/2, p.YAxis, muted, middle)
-	c.text(ax.at(36), ay.at(0.45), p.CautiousLabel, muted, start)
-	c.text(ax.at(18), ay.at(6.0), p.Between, muted, start)
-	c.text(right-4, top+14, p.High, muted, end)
+	// a key in the corner that no boundary reaches
+	key := 0.0
+	for _, s := range []string{p.CautiousLabel, p.Between, p.High} {
+		key = math.Max(key, Width(s, small, false))
+	}
+	for i, z := range []struct{ label, class, fill string }{{p.High, "box", paper}, {p.Between, "zone2", "#eef1f4"}, {p.CautiousLabel, "zone1", "#d9e6ef"}} {
+		if z.label == "" {
+			continue
+		}
+		x, y := right-key-8, top+8+float64(i)*lead
+		c.add(op{shape: shapeRect, class: z.class, points: []XY{{x - 20, y - 8}, {x - 6, y + 1}}, fill: z.fill, stroke: ruleColour, width: 0.7})
+		c.text(x, y, z.label, muted, start)
+	}
 	var used []float64
 	for _, q := range p.Points {
 		x, y := ax.at(100*q.At.X), ay.at(100*q.At.Y)
@@ -102,3 +112,8 @@ func (p Plane) Draw(prefix string) string {
 
 // Texts lists the texts in the picture.
 func (p Plane) Texts() []string { c, _ := p.draw(); return c.texts }
+
+func (p Plane) plan() (*canvas, float64, float64) { c, h := p.draw(); return c, 680, h }
+
+// Description says what the picture shows, for those who don't see it.
+func (p Plane) Description() string { return p.Desc }

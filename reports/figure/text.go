@@ -30,8 +30,14 @@ func Width(s string, size float64, bold bool) float64 {
 		case unicode.Is(unicode.Mn, r):
 		case r == '−' || r == '±' || r == '×' || r == '≤' || r == '≥':
 			sum += 584
-		case r == '–' || r == '‘' || r == '’' || r == '·' || r == '\u00a0' || r == '\u202f':
-			sum += 400
+		case r == '–':
+			sum += 556
+		case r == '“' || r == '”':
+			sum += 333
+		case r == '‘' || r == '’':
+			sum += 222
+		case r == '·' || r == '\u00a0' || r == '\u202f':
+			sum += 278
 		case r >= 0x1100:
 			sum += 1000
 		default:

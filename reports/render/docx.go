@@ -1,0 +1,340 @@
+package render
+
+import (
+	"archive/zip"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"evenhand/reports"
+	"evenhand/reports/figure"
+)
+
+// DOCX writes the report as a Word document: real styles and headings,
+// captions with numbers that Word counts, tables whose headings repeat on every
+// page, pictures as vectors with a description. Every number is a content
+// control whose tag is its cell's key, so that Lint can find the number again
+// in a document that somebody has edited. The same report gives the same bytes.
+func DOCX(w io.Writer, r *reports.Report) error {
+	d := &docx{r: r}
+	d.body()
+	z := zip.NewWriter(w)
+	var rels, types strings.Builder
+	for i := range d.media {
+		fmt.Fprintf(&rels, `<Relationship Id="rIdImage%d" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/image" Target="media/image%d.emf"/>`, i+1, i+1)
+	}
+	const (
+		xmlHead = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>` + "\n"
+		office  = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+		word    = "application/vnd.openxmlformats-officedocument.wordprocessingml."
+	)
+	types.WriteString(`<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/><Default Extension="emf" ContentType="image/x-emf"/>`)
+	for _, p := range [][2]string{{"/word/document.xml", word + "document.main+xml"}, {"/word/styles.xml", word + "styles+xml"}, {"/word/settings.xml", word + "settings+xml"}, {"/word/footer1.xml", word + "footer+xml"}, {"/docProps/core.xml", "application/vnd.openxmlformats-package.core-properties+xml"}} {
+		fmt.Fprintf(&types, `<Override PartName="%s" ContentType="%s"/>`, p[0], p[1])
+	}
+	types.WriteString(`</Types>`)
+	type part struct {
+		name string
+		data []byte
+	}
+	parts := []part{
+		{"[Content_Types].xml", []byte(xmlHead + types.String())},
+		{"_rels/.rels", []byte(xmlHead + `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="` + office + `/officeDocument" Target="word/document.xml"/><Relationship Id="rId2" Type="http://schemas.openxmlformats.org/package/2006/relationships/metadata/core-properties" Target="docProps/core.xml"/></Relationships>`)},
+		{"docProps/core.xml", []byte(xmlHead + `<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><dc:title>` + xmlText(show(r.Title)) + `</dc:title><dc:language>en-GB</dc:language><dcterms:created xsi:type="dcterms:W3CDTF">` + r.GeneratedAt.UTC().Format("2006-01-02T15:04:05Z") + `</dcterms:created></cp:coreProperties>`)},
+		{"word/document.xml", []byte(xmlHead + `<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:r="` + office + `" xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture" xmlns:w15="http://schemas.microsoft.com/office/word/2012/wordml" xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006" mc:Ignorable="w15"><w:body>` + d.b.String() + `<w:sectPr><w:footerReference w:type="default" r:id="rId3"/><w:pgSz w:w="11906" w:h="16838"/><w:pgMar w:top="1247" w:right="1134" w:bottom="1247" w:left="1134" w:header="567" w:footer="567" w:gutter="0"/></w:sectPr></w:body></w:document>`)},
+		{"word/_rels/document.xml.rels", []byte(xmlHead + `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="` + office + `/styles" Target="styles.xml"/><Relationship Id="rId2" Type="` + office + `/settings" Target="settings.xml"/><Relationship Id="rId3" Type="` + office + `/footer" Target="footer1.xml"/>` + rels.String() + `</Relationships>`)},
+		{"word/styles.xml", []byte(xmlHead + docxStyles)},
+		{"word/settings.xml", []byte(xmlHead + `<w:settings xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:zoom w:percent="100"/><w:compat><w:compatSetting w:name="compatibilityMode" w:uri="http://schemas.microsoft.com/office/word" w:val="15"/></w:compat><w:themeFontLang w:val="en-GB"/></w:settings>`)},
+		{"word/footer1.xml", []byte(xmlHead + `<w:ftr xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:p><w:pPr><w:pStyle w:val="Footer"/></w:pPr><w:r><w:t xml:space="preserve">` + xmlText(figure.Fit(show(r.Title), 420, 9, false)) + `  ·  </w:t></w:r><w:fldSimple w:instr=" PAGE "><w:r><w:t>1</w:t></w:r></w:fldSimple></w:p></w:ftr>`)},
+	}
+	for i, m := range d.media {
+		parts = append(parts, part{fmt.Sprintf("word/media/image%d.emf", i+1), m})
+	}
+	for _, p := range parts {
+		f, err := z.CreateHeader(&zip.FileHeader{Name: p.name, Method: zip.Deflate})
+		if err == nil {
+			_, err = f.Write(p.data)
+		}
+		if err != nil {
+			return fmt.Errorf("write report %q as DOCX: %w", r.Title, err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		return fmt.Errorf("write report %q as DOCX: %w", r.Title, err)
+	}
+	return nil
+}
+
+const docxStyles = `<w:styles xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:docDefaults><w:rPrDefault><w:rPr><w:rFonts w:ascii="Cambria" w:hAnsi="Cambria" w:eastAsia="Cambria" w:cs="Times New Roman"/><w:sz w:val="21"/><w:szCs w:val="21"/><w:lang w:val="en-GB"/></w:rPr></w:rPrDefault><w:pPrDefault><w:pPr><w:spacing w:after="140" w:line="276" w:lineRule="auto"/></w:pPr></w:pPrDefault></w:docDefaults>
+<w:style w:type="paragraph" w:default="1" w:styleId="Normal"><w:name w:val="Normal"/><w:qFormat/></w:style>
+<w:style w:type="character" w:default="1" w:styleId="DefaultParagraphFont"><w:name w:val="Default Paragraph Font"/></w:style>
+<w:style w:type="paragraph" w:styleId="Title"><w:name w:val="Title"/><w:basedOn w:val="Normal"/><w:next w:val="Normal"/><w:qFormat/><w:pPr><w:spacing w:before="60" w:after="240" w:line="240" w:lineRule="auto"/></w:pPr><w:rPr><w:b/><w:sz w:val="44"/><w:szCs w:val="44"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Subtitle"><w:name w:val="Subtitle"/><w:basedOn w:val="Normal"/><w:next w:val="Normal"/><w:qFormat/><w:pPr><w:pBdr><w:top w:val="single" w:sz="18" w:space="8" w:color="1B1F24"/></w:pBdr><w:spacing w:after="0"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:b/><w:caps/><w:color w:val="57606A"/><w:spacing w:val="12"/><w:sz w:val="17"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Heading1"><w:name w:val="heading 1"/><w:basedOn w:val="Normal"/><w:next w:val="Normal"/><w:qFormat/><w:pPr><w:keepNext/><w:keepLines/><w:spacing w:before="420" w:after="160" w:line="240" w:lineRule="auto"/><w:outlineLvl w:val="0"/></w:pPr><w:rPr><w:b/><w:sz w:val="30"/><w:szCs w:val="30"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Lead"><w:name w:val="Lead"/><w:basedOn w:val="Normal"/><w:qFormat/><w:rPr><w:sz w:val="25"/><w:szCs w:val="25"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Remark"><w:name w:val="Remark"/><w:basedOn w:val="Normal"/><w:qFormat/><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:color w:val="57606A"/><w:sz w:val="17"/><w:szCs w:val="17"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Gap"><w:name w:val="Gap"/><w:basedOn w:val="Normal"/><w:qFormat/><w:pPr><w:pBdr><w:left w:val="single" w:sz="24" w:space="8" w:color="7A4B00"/></w:pBdr><w:shd w:val="clear" w:color="auto" w:fill="FDF6E8"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:sz w:val="19"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Caption"><w:name w:val="caption"/><w:basedOn w:val="Normal"/><w:next w:val="Normal"/><w:qFormat/><w:pPr><w:keepNext/><w:keepLines/><w:spacing w:before="260" w:after="80"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:sz w:val="18"/><w:szCs w:val="18"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="FigureCaption"><w:name w:val="Figure caption"/><w:basedOn w:val="Caption"/><w:next w:val="Normal"/><w:qFormat/><w:pPr><w:keepNext w:val="0"/><w:spacing w:before="60" w:after="280"/></w:pPr></w:style>
+<w:style w:type="paragraph" w:styleId="Figure"><w:name w:val="Figure"/><w:basedOn w:val="Normal"/><w:next w:val="FigureCaption"/><w:qFormat/><w:pPr><w:keepNext/><w:spacing w:before="200" w:after="0" w:line="240" w:lineRule="auto"/></w:pPr></w:style>
+<w:style w:type="paragraph" w:styleId="TableText"><w:name w:val="Table text"/><w:basedOn w:val="Normal"/><w:qFormat/><w:pPr><w:spacing w:before="30" w:after="30" w:line="240" w:lineRule="auto"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:sz w:val="16"/><w:szCs w:val="16"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="TableHead"><w:name w:val="Table head"/><w:basedOn w:val="TableText"/><w:qFormat/><w:pPr><w:keepNext/></w:pPr><w:rPr><w:color w:val="57606A"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="TOC1"><w:name w:val="toc 1"/><w:basedOn w:val="Normal"/><w:next w:val="Normal"/><w:pPr><w:spacing w:after="30"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:sz w:val="19"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Footer"><w:name w:val="footer"/><w:basedOn w:val="Normal"/><w:pPr><w:spacing w:after="0"/><w:jc w:val="center"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:color w:val="57606A"/><w:sz w:val="16"/></w:rPr></w:style>
+<w:style w:type="table" w:default="1" w:styleId="TableNormal"><w:name w:val="Normal Table"/><w:tblPr><w:tblInd w:w="0" w:type="dxa"/><w:tblCellMar><w:top w:w="0" w:type="dxa"/><w:left w:w="70" w:type="dxa"/><w:bottom w:w="0" w:type="dxa"/><w:right w:w="70" w:type="dxa"/></w:tblCellMar></w:tblPr></w:style>
+<w:style w:type="table" w:styleId="ReportTable"><w:name w:val="Report table"/><w:basedOn w:val="TableNormal"/><w:tblPr><w:tblBorders><w:top w:val="single" w:sz="10" w:space="0" w:color="1B1F24"/><w:bottom w:val="single" w:sz="10" w:space="0" w:color="1B1F24"/><w:insideH w:val="single" w:sz="4" w:space="0" w:color="E6EAEE"/></w:tblBorders></w:tblPr></w:style>
+</w:styles>`
+
+// textWidthTwips is the width of the text on the page: A4 less its margins.
+const textWidthTwips = 11906 - 2*1134
+
+type docx struct {
+	r        *reports.Report
+	b        strings.Builder
+	media    [][]byte
+	controls int
+	marks    int
+}
+
+func (d *docx) p(style, content string) {
+	fmt.Fprintf(&d.b, `<w:p><w:pPr><w:pStyle w:val="%s"/></w:pPr>%s</w:p>`, style, content)
+}
+
+func run(text string) string { return styledRun(text, "") }
+
+func styledRun(text, properties string) string {
+	if properties != "" {
+		properties = "<w:rPr>" + properties + "</w:rPr>"
+	}
+	return `<w:r>` + properties + `<w:t xml:space="preserve">` + xmlText(text) + `</w:t></w:r>`
+}
+
+// cell writes a cell: a number as a content control that bears its key.
+func (d *docx) cell(c *reports.Cell, properties string) string {
+	text := styledRun(show(c.String()), properties)
+	if c.Kind != reports.Number {
+		return text
+	}
+	d.controls++
+	return fmt.Sprintf(`<w:sdt><w:sdtPr><w:alias w:val="%s"/><w:tag w:val="%s"/><w:id w:val="%d"/><w15:appearance w15:val="hidden"/><w:text/></w:sdtPr><w:sdtContent>%s</w:sdtContent></w:sdt>`, xmlText(c.Key()), xmlText(c.Key()), d.controls, text)
+}
+
+func (d *docx) notes(all []int) string {
+	var b strings.Builder
+	for i, n := range all {
+		if i > 0 {
+			b.WriteString(styledRun(", ", `<w:vertAlign w:val="superscript"/>`))
+		}
+		fmt.Fprintf(&b, `<w:hyperlink w:anchor="note_%d">%s</w:hyperlink>`, n, styledRun(fmt.Sprint(n), `<w:vertAlign w:val="superscript"/>`))
+	}
+	return b.String()
+}
+
+// bookmark puts a bookmark around content.
+func (d *docx) bookmark(name, content string) string {
+	d.marks++
+	return fmt.Sprintf(`<w:bookmarkStart w:id="%d" w:name="%s"/>%s<w:bookmarkEnd w:id="%d"/>`, d.marks, strings.ReplaceAll(name, "-", "_"), content, d.marks)
+}
+
+// caption is "Table 3  Title" with a number that Word counts.
+func (d *docx) caption(style, kind string, number int, id, title string, notes []int) {
+	label := styledRun(kind+" ", "<w:b/>") + fmt.Sprintf(`<w:fldSimple w:instr=" SEQ %s \* ARABIC ">%s</w:fldSimple>`, kind, styledRun(fmt.Sprint(number), "<w:b/>"))
+	d.p(style, d.bookmark(id, label)+run("  "+show(title))+d.notes(notes))
+}
+
+func (d *docx) body() {
+	r := d.r
+	d.p("Subtitle", run(show(r.Subtitle)))
+	d.p("Title", run(show(r.Title)))
+	for _, f := range r.Facts {
+		d.p("TableText", styledRun(show(f.Name)+": ", `<w:color w:val="57606A"/>`)+run(show(f.Value)))
+	}
+	if r.Draft != "" {
+		d.p("Gap", run(show(r.Draft)))
+	}
+	// the contents, as a field that Word brings up to date on request
+	d.p("Remark", "")
+	for i, s := range r.Sections {
+		line := fmt.Sprintf(`<w:hyperlink w:anchor="%s">%s</w:hyperlink>`, sectionMark(s), run(s.Title))
+		if i == 0 {
+			line = `<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText xml:space="preserve"> TOC \o "1-1" \h \z </w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r>` + line
+		}
+		if i == len(r.Sections)-1 {
+			line += `<w:r><w:fldChar w:fldCharType="end"/></w:r>`
+		}
+		d.p("TOC1", line)
+	}
+	for _, s := range r.Sections {
+		d.p("Heading1", d.bookmark(sectionMark(s), run(s.Title)))
+		for _, block := range s.Blocks {
+			switch {
+			case block.Paragraph != nil:
+				d.paragraph(block.Paragraph)
+			case block.Gap != nil:
+				d.p("Gap", styledRun(show(block.Gap.What)+": not available. ", "<w:b/>")+run(show(block.Gap.Why)))
+			case block.Figure != nil:
+				d.figure(block.Figure)
+			case block.Table != nil:
+				d.table(block.Table)
+			}
+		}
+	}
+	if len(r.Notes) > 0 {
+		d.p("Heading1", run("Notes to the numbers"))
+		for _, n := range r.Notes {
+			d.p("Remark", d.bookmark(fmt.Sprintf("note_%d", n.Number), styledRun(fmt.Sprint(n.Number), `<w:vertAlign w:val="superscript"/>`))+run(" "+show(n.Text)))
+		}
+	}
+	d.p("Remark", run("Made by Evenhand on "+reports.Moment(r.GeneratedAt)+" from the trial’s own record."))
+}
+
+func sectionMark(s reports.Section) string { return "section_" + strings.ReplaceAll(s.ID, "-", "_") }
+
+func (d *docx) paragraph(p *reports.Paragraph) {
+	style := "Normal"
+	if p.Lead {
+		style = "Lead"
+	} else if p.Small {
+		style = "Remark"
+	}
+	var b strings.Builder
+	for _, s := range p.Spans {
+		if s.Cell != nil {
+			b.WriteString(d.cell(s.Cell, ""))
+		} else {
+			b.WriteString(run(s.Words))
+		}
+	}
+	d.p(style, b.String())
+}
+
+const emuPerMM = 36000
+
+func (d *docx) figure(f *reports.Figure) {
+	file, w, h := figure.EMF(f.Drawing)
+	d.media = append(d.media, file)
+	n := len(d.media)
+	if most := 170.0; w > most {
+		w, h = most, h*most/w
+	}
+	if most := 225.0; h > most {
+		w, h = w*most/h, most
+	}
+	cx, cy := int(math.Round(w*emuPerMM)), int(math.Round(h*emuPerMM))
+	alt := xmlText(show(f.Title + ". " + f.Drawing.Description()))
+	d.p("Figure", fmt.Sprintf(`<w:r><w:drawing><wp:inline distT="0" distB="0" distL="0" distR="0"><wp:extent cx="%d" cy="%d"/><wp:docPr id="%d" name="Figure %d" descr="%s"/><a:graphic><a:graphicData uri="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:pic><pic:nvPicPr><pic:cNvPr id="%d" name="image%d.emf" descr="%s"/><pic:cNvPicPr/></pic:nvPicPr><pic:blipFill><a:blip r:embed="rIdImage%d"/><a:stretch><a:fillRect/></a:stretch></pic:blipFill><pic:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="%d" cy="%d"/></a:xfrm><a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>`,
+		cx, cy, n, f.Number, alt, n, n, alt, n, cx, cy))
+	d.caption("FigureCaption", "Figure", f.Number, f.ID, f.Title, nil)
+}
+
+// columnWidths shares the text's width out by what the columns hold, in twips.
+func columnWidths(t *reports.Table) []int {
+	want := make([]float64, len(t.Columns))
+	for i, c := range t.Columns {
+		longest := 0.0
+		for _, word := range strings.Fields(c.Title) {
+			longest = math.Max(longest, figure.Width(word, 160, false))
+		}
+		want[i] = longest + 160
+		for _, r := range t.Rows {
+			w := figure.Width(figure.Fit(show(r.Cells[i].String()), 5200, 160, r.Strong), 160, r.Strong) + 170
+			if !c.Numeric {
+				w = math.Min(w, 3200)
+			}
+			want[i] = math.Max(want[i], w)
+		}
+	}
+	sum := 0.0
+	for _, w := range want {
+		sum += w
+	}
+	out := make([]int, len(want))
+	for i, w := range want {
+		switch spare := textWidthTwips - sum; {
+		case spare < 0:
+			w *= textWidthTwips / sum
+		case len(want) == 1:
+			w += spare
+		case i == 0:
+			w += spare * 0.4
+		default:
+			w += spare * 0.6 / float64(len(want)-1)
+		}
+		out[i] = int(w)
+	}
+	return out
+}
+
+func (d *docx) table(t *reports.Table) {
+	d.caption("Caption", "Table", t.Number, t.ID, t.Title, t.Notes)
+	widths := columnWidths(t)
+	fmt.Fprintf(&d.b, `<w:tbl><w:tblPr><w:tblStyle w:val="ReportTable"/><w:tblW w:w="%d" w:type="dxa"/><w:tblLayout w:type="fixed"/><w:tblCaption w:val="%s"/></w:tblPr><w:tblGrid>`, textWidthTwips, xmlText(show(t.Title)))
+	for _, w := range widths {
+		fmt.Fprintf(&d.b, `<w:gridCol w:w="%d"/>`, w)
+	}
+	d.b.WriteString(`</w:tblGrid>`)
+	const headRow = `<w:tr><w:trPr><w:cantSplit/><w:tblHeader/></w:trPr>`
+	line := func(content string, width, span int, style, more, align string) {
+		grid := ""
+		if span > 1 {
+			grid = fmt.Sprintf(`<w:gridSpan w:val="%d"/>`, span)
+		}
+		jc := ""
+		if align != "" {
+			jc = `<w:jc w:val="` + align + `"/>`
+		}
+		fmt.Fprintf(&d.b, `<w:tc><w:tcPr><w:tcW w:w="%d" w:type="dxa"/>%s%s</w:tcPr><w:p><w:pPr><w:pStyle w:val="%s"/>%s</w:pPr>%s</w:p></w:tc>`, width, grid, more, style, jc, content)
+	}
+	const under = `<w:tcBorders><w:bottom w:val="single" w:sz="6" w:space="0" w:color="1B1F24"/></w:tcBorders><w:vAlign w:val="bottom"/>`
+	if t.Groups != nil {
+		d.b.WriteString(headRow)
+		at := 0
+		for _, g := range t.Groups {
+			w := 0
+			for i := range g.Span {
+				w += widths[at+i]
+			}
+			at += g.Span
+			line(styledRun(show(g.Title), "<w:b/>"), w, g.Span, "TableHead", "", "center")
+		}
+		d.b.WriteString(`</w:tr>`)
+	}
+	d.b.WriteString(headRow)
+	for i, c := range t.Columns {
+		align := ""
+		if c.Numeric {
+			align = "right"
+		}
+		line(run(show(c.Title)), widths[i], 1, "TableHead", under, align)
+	}
+	d.b.WriteString(`</w:tr>`)
+	for _, row := range t.Rows {
+		d.b.WriteString(`<w:tr><w:trPr><w:cantSplit/></w:trPr>`)
+		for i, c := range row.Cells {
+			properties, align := "", ""
+			if row.Strong {
+				properties = "<w:b/>"
+			}
+			if c.Kind == reports.Absent {
+				properties += `<w:color w:val="57606A"/>`
+			}
+			if t.Columns[i].Numeric {
+				align = "right"
+			}
+			content := d.cell(c, properties) + d.notes(c.Notes)
+			if i == 0 && row.Inset {
+				content = run("    ") + content
+			}
+			line(content, widths[i], 1, "TableText", "", align)
+		}
+		d.b.WriteString(`</w:tr>`)
+	}
+	d.b.WriteString(`</w:tbl>`)
+	for _, f := range t.Foot {
+		d.p("Remark", run(show(f)))
+	}
+	if len(t.Foot) == 0 {
+		d.p("Remark", "")
+	}
+}
