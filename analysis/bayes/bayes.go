@@ -326,7 +326,6 @@ type model struct {
 	cov   []bool
 	pair  [2]int // the variances that the covariance ties
 	arms  []int  // coefficients with the arms' prior
-	start []float64
 }
 
 func newModel(f *mixed.Fit, prior Prior) (*model, error) {

@@ -127,6 +127,8 @@ func (e *ClustersError) Unwrap() error { return ErrNoNumber }
 type NotIdentifiedError struct {
 	Level  string
 	Reason string
+	// SingleRows says that the reason is a single row in every group.
+	SingleRows bool
 }
 
 func (e *NotIdentifiedError) Error() string {

@@ -688,8 +688,7 @@ func (f *Fit) VarianceOf(level string) float64 {
 		w := 1.0
 		if v.Arm != "" {
 			w = 0
-			for i, a := range f.data.Arm {
-				_ = i
+			for _, a := range f.data.Arm {
 				if f.data.Arms[a] == v.Arm {
 					w++
 				}

@@ -123,7 +123,7 @@ func NewLogistic(d *Data, points int) (*Logistic, error) {
 		return nil, &ClustersError{Level: d.Levels[0].Name, N: len(r.cells)}
 	}
 	if len(r.cells) == r.n {
-		return nil, &NotIdentifiedError{Level: d.Levels[0].Name, Reason: "every group has a single row; a logistic regression says all that can be said"}
+		return nil, &NotIdentifiedError{Level: d.Levels[0].Name, SingleRows: true, Reason: "every group has a single row; a logistic regression says all that can be said"}
 	}
 	g := newGLMM(d, r, points)
 	f := &Logistic{Outcome: d.Outcome, Quadrature: points, N: r.n, data: d, g: g,
@@ -380,9 +380,8 @@ func (g *glmm) value(psi, grad []float64) float64 {
 }
 
 type glmmSpace struct {
-	xb, term, gp                []float64
-	dgp, dh, dv, ds, part, sumx []float64
-	node, atMode                []float64
+	xb, term              []float64
+	dgp, dh, dv, ds, part []float64
 }
 
 func newGLMMSpace(g *glmm, n int) *glmmSpace {
@@ -390,7 +389,7 @@ func newGLMMSpace(g *glmm, n int) *glmmSpace {
 	for j := 0; j+1 < len(g.start); j++ {
 		longest = max(longest, g.start[j+1]-g.start[j])
 	}
-	return &glmmSpace{xb: make([]float64, longest), term: make([]float64, len(g.z)), gp: make([]float64, len(g.z)),
+	return &glmmSpace{xb: make([]float64, longest), term: make([]float64, len(g.z)),
 		dgp: make([]float64, n), dh: make([]float64, n), dv: make([]float64, n), ds: make([]float64, n),
 		part: make([]float64, len(g.z)*n)}
 }

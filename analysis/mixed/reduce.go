@@ -828,7 +828,7 @@ func (r *reduced) checkLevels(d *Data, m Model) error {
 			return &ClustersError{Level: d.Levels[l].Name, N: counts[l]}
 		}
 		if rowsIn[l] == float64(counts[l]) {
-			return &NotIdentifiedError{Level: d.Levels[l].Name, Reason: "every group has a single row, so differences between groups and within them are one and the same; a linear regression on the rows says all that can be said"}
+			return &NotIdentifiedError{Level: d.Levels[l].Name, SingleRows: true, Reason: "every group has a single row, so differences between groups and within them are one and the same; a linear regression on the rows says all that can be said"}
 		}
 		if l > 0 && counts[l] == counts[l-1] && rowsIn[l] == rowsIn[l-1] {
 			return &NotIdentifiedError{Level: d.Levels[l].Name, Reason: fmt.Sprintf("every %s has a single one, so it is the same grouping as %s; leave one of them out", d.Levels[l-1].Name, d.Levels[l-1].Name)}
