@@ -58,7 +58,7 @@ func TestAgainstGrid(t *testing.T) {
 		"tight":            {SDScale: 2, SDFreedom: 1},
 		"prior of the arm": {Arm: &Normal{Mean: 1, SD: 1.5}},
 	} {
-		o := Options{Seed: 7, Draws: 4000, Prior: prior}
+		o := Options{Seed: 7, Draws: 2500, Prior: prior}
 		p, err := Run(f, o)
 		if err != nil {
 			t.Fatal(err)
@@ -108,7 +108,7 @@ func TestAgainstGrid(t *testing.T) {
 			if !(math.Abs(q.Mean-want) < alarm*q.MCSE) {
 				t.Errorf("%s, %s: mean %v, by grid %v, Monte Carlo error %v", name, what, q.Mean, want, q.MCSE)
 			}
-			if q.RHat > 1.01 || q.Bulk < 2000 {
+			if q.RHat > 1.01 || q.Bulk < 1500 {
 				t.Errorf("%s, %s: R̂ %v, %v effective draws", name, what, q.RHat, q.Bulk)
 			}
 		}

@@ -380,3 +380,44 @@ func FuzzFit(f *testing.F) {
 		}
 	})
 }
+
+// The same model without an intercept (a mean for each arm), and with the
+// intercept last.
+func TestOtherBasesOfTheColumns(t *testing.T) {
+	d, m := reference(t, "simcrt.adj")
+	f, err := New(d, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := f.Test("Treat", KenwardRoger, 0.95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	control := make([]float64, len(d.Y))
+	for i, v := range d.Columns[1].Values {
+		control[i] = 1 - v
+	}
+	e := *d
+	e.Columns = []Column{{Name: "control", Values: control}, {Name: "treated", Values: d.Columns[1].Values}, d.Columns[2]}
+	g, err := New(&e, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := g.Contrast([]float64{-1, 1, 0}, KenwardRoger, 0.95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Close(t, "difference", got.Estimate, want.Estimate, 1e-9)
+	golden.Close(t, "se", got.SE, want.SE, 1e-9)
+	golden.Close(t, "df", got.DF, want.DF, 1e-9)
+	golden.Close(t, "criterion", g.Criterion, f.Criterion, 1e-12) // the change of basis has determinant 1
+	golden.Close(t, "control's mean", g.Coefficients[0].Estimate, f.Coefficients[0].Estimate, 1e-9)
+	e.Columns = []Column{d.Columns[2], d.Columns[1], d.Columns[0]}
+	g, err = New(&e, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Close(t, "intercept last", g.Coefficients[2].Estimate, f.Coefficients[0].Estimate, 1e-9)
+	golden.Close(t, "its se", g.Coefficients[2].SE, f.Coefficients[0].SE, 1e-9)
+	golden.Close(t, "criterion", g.Criterion, f.Criterion, 1e-12)
+}
