@@ -93,7 +93,16 @@ func (g *dealer) deal(src source, arms []int) {
 		for _, w := range g.deck.weights {
 			g.counts = append(g.counts, q*w)
 		}
-		g.counts = append(g.counts, len(s.members)-q*g.deck.total)
+		// Misfits that take their tokens in random order may stand in any
+		// order; those of a pool take what is left of one pass first, so that
+		// their order matters.
+		if left := len(s.members) - q*g.deck.total; g.misfits == Pooled {
+			for range left {
+				g.counts = append(g.counts, 1)
+			}
+		} else {
+			g.counts = append(g.counts, left)
+		}
 		g.order = src.units(g.order, g.purposes[i], s.ids, g.counts)
 		at := 0
 		for a, w := range g.deck.weights {
