@@ -57,8 +57,8 @@ func split(y []float64, observed, treated []bool) (t, c arm, err error) {
 		if !observed[i] {
 			continue
 		}
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return t, c, fmt.Errorf("row %d: outcome %v is not a finite number; mark it as not observed", i+1, v)
+		if !(math.Abs(v) <= largest) {
+			return t, c, fmt.Errorf("row %d: outcome %v is not a number that can be reckoned with; mark it as not observed", i+1, v)
 		}
 		side.y = append(side.y, v)
 	}

@@ -77,6 +77,10 @@ var (
 	ErrAllMissing     = errors.New("no value is observed")
 )
 
+// largest is the size beyond which a number is taken for a mistake: its square and
+// cube must still be numbers.
+const largest = 1e100
+
 func (m Model) defaults() Model {
 	if m.Imputations == 0 {
 		m.Imputations = 20
@@ -138,8 +142,8 @@ func (m Model) check() error {
 				continue
 			}
 			x := v.Values[i]
-			if math.IsNaN(x) || math.IsInf(x, 0) {
-				bad("row %d is %v, not a finite number; mark it as not observed", i+1, x)
+			if !(math.Abs(x) <= largest) {
+				bad("row %d is %v, not a number that can be reckoned with; mark it as not observed", i+1, x)
 				break
 			}
 			if v.Kind == Binary && x != 0 && x != 1 {
@@ -174,8 +178,8 @@ func (m Model) check() error {
 			continue
 		}
 		for i, x := range p.Values {
-			if math.IsNaN(x) || math.IsInf(x, 0) {
-				say("predictor %q: row %d is %v; predictors are complete", p.Name, i+1, x)
+			if !(math.Abs(x) <= largest) {
+				say("predictor %q: row %d is %v; predictors are complete, ordinary numbers", p.Name, i+1, x)
 				break
 			}
 		}

@@ -28,7 +28,7 @@ type LogisticTerm struct {
 	Name     string            `json:"term"`
 	Estimate float64           `json:"estimate"`
 	SE       float64           `json:"se"`         // model-based: rows independent
-	Robust   float64           `json:"se_robust"`  // by school (CR1), 0 without clusters
+	Robust   float64           `json:"se_robust"`  // by school (CR1); 0 without clusters, or where schools do not vary
 	P        float64           `json:"p"`          // by Robust and M − 1 degrees of freedom, or by SE and the normal
 	Odds     float64           `json:"odds_ratio"` //
 	Interval analysis.Interval `json:"interval"`   // of the estimate
@@ -82,7 +82,7 @@ func fitLogistic(response []bool, columns []Predictor, cluster []int, level floa
 			continue
 		}
 		for i, v := range c.Values {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
+			if !(math.Abs(v) <= largest) {
 				faults = append(faults, fmt.Errorf("column %q: row %d is %v", c.Name, i+1, v))
 				break
 			}
@@ -218,6 +218,11 @@ func fitLogistic(response []bool, columns []Predictor, cluster []int, level floa
 	if !ok {
 		return nil, separated()
 	}
+	for j := range k { // columns are standardised: no finite coefficient is this vague
+		if !(vcov[j*k+j] < 1e6) {
+			return nil, separated()
+		}
+	}
 	// Back to the columns' own units: b_j = β_j/s_j, b_0 = β_0 − Σ β_j m_j/s_j.
 	back := make([]float64, k*k)
 	back[0] = 1
@@ -244,7 +249,7 @@ func fitLogistic(response []bool, columns []Predictor, cluster []int, level floa
 		}
 		t.SE = math.Sqrt(own[j*k+j])
 		se, df, method := t.SE, math.Inf(1), "normal, model-based standard error"
-		if byCluster != nil {
+		if byCluster != nil && byCluster[j*k+j] > 1e-12*own[j*k+j] { // scores that cancel in every school say nothing
 			t.Robust = math.Sqrt(byCluster[j*k+j])
 			se, df, method = t.Robust, float64(clusters-1), "t, standard error robust to schools (CR1), schools − 1 degrees of freedom"
 		}
