@@ -185,6 +185,19 @@ type DeltaPoint struct {
 	Pooled Pooled  `json:"pooled"`
 }
 
+// DeltaCurve gives the pooled estimate at each of several shifts.
+func DeltaCurve(analyse func(delta float64) (Pooled, error), deltas []float64) ([]DeltaPoint, error) {
+	out := make([]DeltaPoint, len(deltas))
+	for i, d := range deltas {
+		p, err := analyse(d)
+		if err != nil {
+			return nil, fmt.Errorf("shift the imputed values by %v: %w", d, err)
+		}
+		out[i] = DeltaPoint{Delta: d, Pooled: p}
+	}
+	return out, nil
+}
+
 // Tipping is the smallest shift at which a conclusion changes.
 type Tipping struct {
 	Delta float64 `json:"delta"`

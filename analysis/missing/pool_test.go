@@ -194,12 +194,17 @@ func TestDeltaCurveAndTippingPoint(t *testing.T) {
 		}
 	}
 	curve := ref.At("delta_curve")
+	var deltas []float64
+	for i := range curve.Len() {
+		deltas = append(deltas, curve.Index(i).Floats()[0])
+	}
+	points, err := DeltaCurve(analyse, deltas)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := range curve.Len() {
 		row := curve.Index(i).Floats()
-		p, err := analyse(row[0])
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := points[i].Pooled
 		golden.Close(t, "estimate", p.Estimate, row[1], 1e-8)
 		golden.Close(t, "se", p.SE, row[2], 1e-8)
 		golden.Close(t, "df", p.DF, row[3], 1e-8)
