@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 
+	"gonum.org/v1/gonum/floats"
+
 	"evenhand/analysis"
 )
 
@@ -202,6 +204,21 @@ func (r *reduced) olsVariance() float64 {
 	return math.Max(rss, 1e-14*r.total[p*q+p]) / float64(max(1, r.n-p))
 }
 
+// share is a first guess of the share of the variance between groups: one
+// minus that of the rows within cells.
+func (r *reduced) share() float64 {
+	w, dof := make([]float64, r.q*r.q), 0.0
+	for g, v := range r.within {
+		floats.Add(w, v)
+		dof += r.dof[g]
+	}
+	left, rank := leftover(w, r.q)
+	if dof -= float64(rank); dof < 1 {
+		return 0.2
+	}
+	return math.Min(0.8, math.Max(0.02, 1-left/dof/r.olsVariance()))
+}
+
 // startAt gives every variance but the residuals a like part of share.
 func (r *reduced) startAt(share float64) []float64 {
 	s2 := r.olsVariance()
@@ -252,14 +269,30 @@ func (r *reduced) solve(method Method) (*solution, error) {
 		return best, r.vanished(best)
 	}
 	c := r.free()
-	best, err := r.climb(c, r.startAt(0.2), method, ev)
-	if err != nil || best.onBoundary() {
-		other, err2 := r.climb(c, r.startAt(0.8), method, ev)
-		switch {
-		case err != nil && err2 != nil:
-			return nil, err
-		case err != nil, err2 == nil && other.dev < best.dev-1e-9*math.Abs(best.dev):
-			best = other
+	var best *solution
+	var first error
+	for _, share := range []float64{r.share(), 0.9, 0.2} {
+		sol, err := r.climb(c, r.startAt(share), method, ev)
+		if err != nil && first == nil {
+			first = err
+		}
+		if err == nil && (best == nil || sol.dev < best.dev-1e-9*math.Abs(best.dev)) {
+			best = sol
+		}
+		if best != nil && (share == 0.9 || !best.onBoundary()) {
+			break
+		}
+	}
+	if best == nil {
+		return nil, first
+	}
+	// A likelihood with two maxima: is none of the variances better than some?
+	if !best.onBoundary() {
+		none := r.startAt(0)
+		if r.evaluate(none, method, false, ev) && ev.dev < best.dev-1e-9*math.Abs(best.dev) {
+			if sol, err := r.climb(c, none, method, ev); err == nil && sol.dev < best.dev {
+				best = sol
+			}
 		}
 	}
 	return best, r.vanished(best)

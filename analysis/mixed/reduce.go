@@ -728,12 +728,20 @@ func (r *reduced) checkColumns(d *Data) error {
 }
 
 // exact says whether the last of q columns is a combination of the others to
-// working precision, columns of nothing left aside. a is their cross-product.
+// working precision. a is their cross-product.
 func exact(a []float64, q int) bool {
+	left, _ := leftover(a, q)
+	return left <= collinear*a[q*q-1]
+}
+
+// leftover is what the other columns leave of the last one's sum of squares,
+// and the number of independent ones among them, columns of nothing and
+// collinear ones set aside.
+func leftover(a []float64, q int) (left float64, rank int) {
 	p := q - 1
 	var keep []int
 	l := make([]float64, q*q)
-	for k := 0; k < q; k++ {
+	for k := 0; ; k++ {
 		row := make([]float64, len(keep))
 		own := a[k*q+k]
 		for i, b := range keep {
@@ -745,7 +753,7 @@ func exact(a []float64, q int) bool {
 			own -= row[i] * row[i]
 		}
 		if k == p {
-			return own <= collinear*a[p*q+p]
+			return own, len(keep)
 		}
 		if own <= 1e-10*a[k*q+k] || a[k*q+k] == 0 {
 			continue
@@ -754,7 +762,6 @@ func exact(a []float64, q int) bool {
 		l[len(keep)*q+len(keep)] = math.Sqrt(own)
 		keep = append(keep, k)
 	}
-	return false
 }
 
 // makeParams lists the variances: residuals first, then each level from the
