@@ -16,17 +16,20 @@ const (
 	Locked     Phase = "roster locked"
 	Committed  Phase = "draw committed"
 	Drawn      Phase = "drawn"
+	Annulled   Phase = "draw annulled" // the trial's only draw is void: nothing more is done
 	Stopped    Phase = "stopped before randomisation"
 )
 
 // Facts are what a phase is worked out from.
 type Facts struct {
-	Stopped, Locked, Committed, Drawn bool
+	Stopped, Locked, Committed, Drawn, Annulled bool
 }
 
 // Phase gives the phase that the facts mean.
 func (f Facts) Phase() Phase {
 	switch {
+	case f.Annulled:
+		return Annulled
 	case f.Drawn:
 		return Drawn
 	case f.Stopped:
@@ -55,6 +58,9 @@ const (
 	Withdraw      Action = "record a withdrawal"
 	StoreOutcomes Action = "store outcomes"
 	Analyse       Action = "analyse the outcomes"
+	ReportError   Action = "record an error of the draw"
+	AnnulDraw     Action = "annul the draw"
+	ChangeMembers Action = "change a community"
 )
 
 // allowedIn is the whole rule of what may be done when.
@@ -70,6 +76,9 @@ var allowedIn = map[Action][]Phase{
 	Withdraw:      {Locked, Committed, Drawn},
 	StoreOutcomes: {Drawn},
 	Analyse:       {Drawn},
+	ReportError:   {Drawn},
+	AnnulDraw:     {Drawn},
+	ChangeMembers: {Drawn},
 }
 
 // PhaseError says that an action is not allowed in the phase the trial is in.

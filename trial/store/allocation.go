@@ -154,7 +154,7 @@ func (t *Tx) Stop() (*Stop, error) {
 
 // Facts gives what the trial's phase is worked out from.
 func (t *Tx) Facts() (trial.Facts, error) {
-	var f struct{ Stopped, Locked, Committed, Drawn int }
-	err := t.get(&f, `SELECT (SELECT count(*) FROM stop WHERE trial_id = ?) AS stopped, (SELECT count(*) FROM roster WHERE trial_id = ?) AS locked, (SELECT count(*) FROM commitment WHERE trial_id = ?) AS committed, (SELECT count(*) FROM draw WHERE trial_id = ?) AS drawn`, t.trial, t.trial, t.trial, t.trial)
-	return trial.Facts{Stopped: f.Stopped > 0, Locked: f.Locked > 0, Committed: f.Committed > 0, Drawn: f.Drawn > 0}, err
+	var f struct{ Stopped, Locked, Committed, Drawn, Annulled int }
+	err := t.get(&f, `SELECT (SELECT count(*) FROM stop WHERE trial_id = ?) AS stopped, (SELECT count(*) FROM roster WHERE trial_id = ?) AS locked, (SELECT count(*) FROM commitment WHERE trial_id = ?) AS committed, (SELECT count(*) FROM draw WHERE trial_id = ?) AS drawn, (SELECT count(*) FROM annulment WHERE trial_id = ?) AS annulled`, t.trial, t.trial, t.trial, t.trial, t.trial)
+	return trial.Facts{Stopped: f.Stopped > 0, Locked: f.Locked > 0, Committed: f.Committed > 0, Drawn: f.Drawn > 0, Annulled: f.Annulled > 0}, err
 }

@@ -118,6 +118,10 @@ func fill(t *testing.T, db *store.DB) {
 			tx.SaveCommitment(store.Commitment{Roster: 1, Source: "local", Text: "c\n", At: at, Actor: "sam"}),
 			tx.SaveDraw(store.Draw{Roster: 1, Chance: trial.ZeroDigest, AllocationText: "a\n", Digest: trial.DigestOf("a\n"), At: at, Actor: "sam", ConfirmedBy: "ana"},
 				[]store.Assignment{{School: "100001", Arm: "rlc", Community: 1}, {School: "100002", Arm: "control"}}),
+			tx.SaveEvidence(evidence),
+			addError(tx, "100001", trial.WrongStratum), addError(tx, "100002", trial.ToldWrongArm),
+			tx.AddCommunityChanges(changes, at, "ana"),
+			tx.SaveAnnulment(store.Annulment{Why: "the roster was another trial's", At: at, Actor: "ana", ConfirmedBy: "sam"}),
 			tx.AddAttendance([]trial.Attendance{{Session: "w1", School: "100001", Person: "100001-L2", Attended: true}}),
 			tx.AddWithdrawals([]trial.Withdrawal{{Level: "school", Subject: "100002", From: trial.FromProgramme, On: "2015-01-01", Reason: "no time", Note: "new head"}}),
 			tx.AddImport(store.Import{Kind: "pupils", File: "p.csv", Digest: trial.DigestOf("x"), Rows: 5, Stored: 4, NotStored: []trial.Count{{What: "school not in the trial", N: 1}}, At: at, Actor: "ana"}),
@@ -127,6 +131,19 @@ func fill(t *testing.T, db *store.DB) {
 			appendEntry(tx, 1), appendEntry(tx, 2),
 		)
 	})
+}
+
+var (
+	evidence = []trial.Evidence{{Name: "numbers", Text: "3 5 1\n"}, {Name: "witnesses", Text: "A. Witness\nÉ. Témoin\n"}}
+	changes  = []trial.CommunityChange{
+		{Kind: trial.Leaves, School: "100001", Arm: "rlc", From: 1, On: "2015-02-01", Reason: "merged with another school"},
+		{Kind: trial.Joins, School: "100001", Arm: "rlc", To: 2, On: "2015-03-01", Reason: "came back"},
+	}
+)
+
+func addError(tx *store.Tx, school string, kind trial.ErrorKind) error {
+	_, err := tx.AddDrawError(trial.DrawError{School: school, Kind: kind, Note: "it is <otherwise>", On: "2015-01-02"}, at, "ana")
+	return err
 }
 
 func appendEntry(tx *store.Tx, n int) error {
@@ -162,7 +179,13 @@ func TestRoundTrip(t *testing.T) {
 			same(t, "Stop", *must[*store.Stop](t)(tx.Stop()), store.Stop{On: "2014-10-01", Reason: "test", At: at, Actor: "ana"})
 			same(t, "StageChanges", must[[]trial.StageChange](t)(tx.StageChanges()), []trial.StageChange{{School: "100001", To: trial.Listed, On: "2014-03-01"}, {School: "100002", To: trial.Listed, On: "2014-03-01"}})
 			same(t, "Receipts", must[[]store.HeldReceipt](t)(tx.Receipts()), []store.HeldReceipt{{Receipt: trial.Receipt{Trial: "rlc", Head: trial.ZeroDigest, At: at.Truncate(time.Second)}, Holder: "funder"}})
-			same(t, "Facts", must[trial.Facts](t)(tx.Facts()), trial.Facts{Stopped: true, Locked: true, Committed: true, Drawn: true})
+			same(t, "Facts", must[trial.Facts](t)(tx.Facts()), trial.Facts{Stopped: true, Locked: true, Committed: true, Drawn: true, Annulled: true})
+			same(t, "Evidence", must[[]trial.Evidence](t)(tx.Evidence()), evidence)
+			same(t, "DrawErrors", must[[]store.DrawError](t)(tx.DrawErrors()), []store.DrawError{
+				{DrawError: trial.DrawError{School: "100001", Kind: trial.WrongStratum, Note: "it is <otherwise>", On: "2015-01-02"}, Seq: 1, At: at, Actor: "ana"},
+				{DrawError: trial.DrawError{School: "100002", Kind: trial.ToldWrongArm, Note: "it is <otherwise>", On: "2015-01-02"}, Seq: 2, At: at, Actor: "ana"}})
+			same(t, "CommunityChanges", must[[]store.RecordedChange](t)(tx.CommunityChanges()), []store.RecordedChange{{CommunityChange: changes[0], At: at, Actor: "ana"}, {CommunityChange: changes[1], At: at, Actor: "ana"}})
+			same(t, "Annulment", *must[*store.Annulment](t)(tx.Annulment()), store.Annulment{Why: "the roster was another trial's", At: at, Actor: "ana", ConfirmedBy: "sam"})
 			ledger := must[[]trial.Record](t)(tx.Ledger())
 			if head, err := trial.CheckLedger(ledger); err != nil || len(ledger) != 2 || head != ledger[1].Digest {
 				t.Errorf("CheckLedger of %d entries = %s, %v", len(ledger), head, err)
@@ -231,6 +254,14 @@ func TestRefused(t *testing.T) {
 				return tx.SaveDraw(store.Draw{Roster: 1, Chance: trial.ZeroDigest, Digest: trial.ZeroDigest}, nil)
 			}},
 			{"a second commitment", store.ErrExists, func(tx *store.Tx) error { return tx.SaveCommitment(store.Commitment{}) }},
+			{"a second annulment", store.ErrExists, func(tx *store.Tx) error {
+				return tx.SaveAnnulment(store.Annulment{Why: "again", At: at, Actor: "ana", ConfirmedBy: "sam"})
+			}},
+			{"a text of the chance twice", store.ErrExists, func(tx *store.Tx) error { return tx.SaveEvidence(evidence[:1]) }},
+			{"an error of a kind that is none", store.ErrBroken, func(tx *store.Tx) error { return addError(tx, "100001", "bad") }},
+			{"a change of a school that is not there", store.ErrBroken, func(tx *store.Tx) error {
+				return tx.AddCommunityChanges([]trial.CommunityChange{{Kind: trial.Joins, School: "9", Arm: "rlc", To: 1, On: "2015-03-01", Reason: "x"}}, at, "ana")
+			}},
 			{"a school twice", store.ErrExists, func(tx *store.Tx) error { return tx.AddSchools(schools[:1]) }},
 			{"a pupil of no school", store.ErrBroken, func(tx *store.Tx) error {
 				return tx.AddPupils([]trial.Pupil{{ID: "P9", School: "nowhere"}})
