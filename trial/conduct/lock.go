@@ -207,22 +207,19 @@ func (t *Trial) candidate(tx *store.Tx) (candidate, error) {
 		return c, err
 	}
 	var infeasible []string
+	feasible := "the design can be drawn on this roster, communities too, however chance falls"
 	if len(unstratified) == 0 && len(ready) > 0 {
 		c.roster, err = t.Protocol.Units(c.schools)
 		if err != nil {
-			infeasible = append(infeasible, strings.Split(err.Error(), "\n")...)
-		} else if err := randomize.Check(c.design, c.roster); err != nil {
-			var invalid *randomize.InvalidError
-			if errors.As(err, &invalid) {
-				for _, f := range invalid.Faults {
-					infeasible = append(infeasible, f.String())
-				}
-			} else {
-				infeasible = append(infeasible, err.Error())
+			infeasible = strings.Split(err.Error(), "\n")
+		} else {
+			infeasible = infeasibilities(c.design, c.roster)
+			for _, w := range randomize.Warnings(c.design, c.roster) {
+				feasible += "; to be known: " + w
 			}
 		}
 	}
-	check("feasible", "the design can be drawn on this roster, communities too, however chance falls", infeasible, "the design cannot be drawn on this roster")
+	check("feasible", feasible, infeasible, "the design cannot be drawn on this roster")
 
 	if len(infeasible) == 0 && len(c.roster.Units) > 0 {
 		evidence, err := chances(c.design, c.roster)
@@ -232,6 +229,41 @@ func (t *Trial) candidate(tx *store.Tx) (candidate, error) {
 		check("chances", evidence, nil, "")
 	}
 	return c, nil
+}
+
+// infeasibilities lists what keeps a design from being drawn on a roster, or
+// leaves too little of it to chance. No chance of the draw is spent on it.
+func infeasibilities(d randomize.Design, r randomize.Roster) []string {
+	var list []string
+	add := func(err error) {
+		var invalid *randomize.InvalidError
+		switch {
+		case err == nil:
+		case errors.As(err, &invalid):
+			for _, f := range invalid.Faults {
+				list = append(list, f.String())
+			}
+		default:
+			list = append(list, err.Error())
+		}
+	}
+	if add(randomize.Check(d, r)); len(list) > 0 {
+		return list
+	}
+	if d.Method == randomize.Constrained {
+		_, err := randomize.Gate(d, r)
+		add(err)
+	}
+	for _, c := range d.Communities {
+		if !c.Plain() {
+			// Check holds for any arms; here the arms of some rehearsals, from a
+			// chance that no draw can have, are put into communities.
+			_, err := randomize.RehearseCommunities(d, r, randomize.Chance(trial.DigestOf(string(d.Text())+string(r.Text()))), 20)
+			add(err)
+			break
+		}
+	}
+	return list
 }
 
 func orNone(names []string) string {
