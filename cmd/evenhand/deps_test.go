@@ -43,10 +43,11 @@ var layers = map[string][]string{
 	"reports/figure":            {"trial", "randomize", "analysis/..."},
 	"reports/internal/...":      {"reports", "trial", "randomize", "analysis/..."},
 	"reports/render":            {"reports", "reports/figure"},
-	"reports/audit":             {"reports", "trial", "randomize", "analysis/..."},
-	"cmd/evenhand":              {"randomize", "randomize/redraw", "analysis/...", "trial/...", "reports/...", "cmd/evenhand/internal/..."},
+	"reports/audit":             {"reports", "trial", "trial/sign", "randomize", "analysis/..."},
+	"cmd/evenhand":              {"randomize", "randomize/redraw", "analysis/...", "trial/...", "reports/...", "cmd/evenhand/internal/...", "cmd/internal/..."},
+	"cmd/internal/...":          {"trial/sign"},
 	"cmd/evenhand/internal/...": {"trial", "trial/conduct", "trial/store", "reports/..."},
-	"cmd/evenhand-verify":       {"reports/audit", "trial", "randomize", "analysis/..."},
+	"cmd/evenhand-verify":       {"reports/audit", "trial", "trial/sign", "cmd/internal/...", "randomize", "analysis/..."},
 }
 
 // outside says who alone may import a package of others.
