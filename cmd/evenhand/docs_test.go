@@ -164,14 +164,18 @@ func TestLinks(t *testing.T) {
 }
 
 // Every Go file that METHODS.md names is there: by its path, or by its name in
-// the folder that its section gives ("Code: `folder`").
+// the folder that its section gives: "Code: `folder`", or in its heading.
 func TestMethodsFiles(t *testing.T) {
 	file := regexp.MustCompile("`([A-Za-z0-9_./-]+\\.go)`")
+	heading := regexp.MustCompile("\\(`([a-z/]+)`\\)")
 	code := regexp.MustCompile("^Code: `([a-z/]+)`")
 	folder, found := "", map[string]bool{}
 	for n, line := range strings.Split(readRoot(t, "METHODS.md"), "\n") {
 		if strings.HasPrefix(line, "## ") {
 			folder = ""
+			if m := heading.FindStringSubmatch(line); m != nil {
+				folder = m[1]
+			}
 		}
 		if m := code.FindStringSubmatch(line); m != nil {
 			folder = m[1]
