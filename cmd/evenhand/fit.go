@@ -304,7 +304,7 @@ func (a *app) fit(f fitFlags) error {
 		}
 		out.N.Dropped = append(out.N.Dropped, fitDropped{reason, l.N})
 	}
-	return a.print(out, func() { a.showFit(out) })
+	return a.print(out, func() { a.showFit(out, f.confidence) })
 }
 
 func (a *app) fitted(fit *mixed.Fit, f fitFlags, arms []string, control int) (*fitJSON, error) {
@@ -365,14 +365,15 @@ func (a *app) fitted(fit *mixed.Fit, f fitFlags, arms []string, control int) (*f
 	return out, nil
 }
 
-func (a *app) showFit(out *fitJSON) {
+func (a *app) showFit(out *fitJSON, confidence float64) {
+	interval := fmt.Sprintf("%g %% interval", 100*confidence)
 	a.say("%s", out.Model)
 	a.say("%d of %d rows used, %d schools; control arm: %s", out.N.Used, out.N.Rows, out.N.Clusters, out.Control)
 	for _, l := range out.N.Dropped {
 		a.say("  left out: %d (%s)", l.Rows, l.Reason)
 	}
 	a.say("")
-	rows := [][]string{{"term", "estimate", "SE", "df", "t", "p", "interval"}}
+	rows := [][]string{{"term", "estimate", "SE", "df", "t", "p", interval}}
 	method := ""
 	for _, c := range out.Coefficients {
 		df := "–"
@@ -391,7 +392,7 @@ func (a *app) showFit(out *fitJSON) {
 		a.say("ICC       %-12s %.4f (%.4f to %.4f), given the covariates", i.Level, i.Value, i.CI[0], i.CI[1])
 	}
 	a.say("")
-	rows = [][]string{{"effect size", "SD divided by", "SD", "value", "interval"}}
+	rows = [][]string{{"effect size", "SD divided by", "SD", "value", interval}}
 	for _, e := range out.EffectSizes {
 		rows = append(rows, []string{e.Term, string(e.Denominator), fmt.Sprintf("%.5g", e.SD), fmt.Sprintf("%.4f", e.Value), fmt.Sprintf("%.4f to %.4f", e.CI[0], e.CI[1])})
 	}
