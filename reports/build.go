@@ -187,6 +187,9 @@ func (w *writer) masthead() {
 	case len(w.in.Results) == 0:
 		r.Draft = "This is an interim report. " + w.noResults()
 	}
+	if n := w.p.Disclosure.Threshold; n > 0 && len(w.in.Flow.Arms) > 0 && !w.schoolsMeasured() {
+		r.Draft = strings.TrimSpace(fmt.Sprintf("Working report, not for publication: it shows counts of pupils as they are, also those under %d, which the protocol does not let be published. ", n) + r.Draft)
+	}
 }
 
 // some chooses between the singular and the plural of a counted thing.

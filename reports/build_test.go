@@ -123,6 +123,24 @@ func TestGapsSayWhy(t *testing.T) {
 	}
 }
 
+// A report that shows small counts says at its top that it is not for
+// publication, where the protocol has a threshold, and only there.
+func TestWorkingReportSaysSo(t *testing.T) {
+	in := sample.Input()
+	if r := build(t, in); !strings.Contains(r.Draft, "not for publication") || !strings.Contains(r.Draft, "under 10,") {
+		t.Errorf("the working report says %q at its top", r.Draft)
+	}
+	p := *in.Protocol
+	p.Disclosure = trial.Disclosure{Rule: "none"}
+	in.Protocol = &p
+	if r := build(t, in); r.Draft != "" {
+		t.Errorf("without a threshold the report says %q at its top", r.Draft)
+	}
+	if r := build(t, sample.Stopped()); r.Draft != "" {
+		t.Errorf("a report without any pupil says %q at its top", r.Draft)
+	}
+}
+
 func TestStopped(t *testing.T) {
 	r := build(t, sample.Stopped())
 	got := text(r)

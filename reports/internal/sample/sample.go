@@ -41,6 +41,7 @@ func Input() reports.Input {
 		},
 		Plan: trial.Plan{Model: "mixed", Covariates: []string{"baseline", "strata"}, DF: "satterthwaite", EffectSize: "total-empty", Interval: 0.95, Multiplicity: "benjamini-hochberg",
 			PupilColumns: []trial.PupilColumn{{ID: "fsm", Label: "Eligible for free school meals", Kind: "yes/no"}}},
+		Disclosure: trial.Disclosure{Rule: "srs10", Threshold: 10},
 	}
 	schools := func(n int, lost ...trial.Count) trial.LevelFlow {
 		f := trial.LevelFlow{Randomised: n, Analysed: n, Lost: lost}
