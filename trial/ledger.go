@@ -113,13 +113,21 @@ type Receipt struct {
 	Size  int       // number of entries
 	Head  string    // digest of the last of them
 	At    time.Time // when the receipt was made
+	Tree  string    // root of the Merkle tree over the entries, in base64; "" in a receipt made without it
+
+	Key       string // ID of the key that signed it; "" for none
+	Signature string // of the Checkpoint, in base64
 }
 
 const receiptFirstLine = "evenhand-receipt 1"
 
 // Text is the receipt as it is handed out.
 func (r Receipt) Text() string {
-	return fmt.Sprintf("%s\ntrial %s\nentries %d\nhead %s\nmade %s\n", receiptFirstLine, r.Trial, r.Size, r.Head, r.At.UTC().Format(time.RFC3339))
+	text := fmt.Sprintf("%s\ntrial %s\nentries %d\nhead %s\nmade %s\n", receiptFirstLine, r.Trial, r.Size, r.Head, r.At.UTC().Format(time.RFC3339))
+	if r.Tree != "" {
+		text += "tree " + r.Tree + "\n"
+	}
+	return text + r.signatureText()
 }
 
 // ParseReceipt reads a receipt. Spaces around lines, carriage returns and
@@ -173,7 +181,7 @@ func ParseReceipt(text string) (Receipt, error) {
 		return r, fmt.Errorf("date %q: %w", made, err)
 	}
 	r.At = t
-	return r, nil
+	return r, r.parseTree(lines[at+1+len(fields):])
 }
 
 // Check says whether a ledger, whose chain CheckLedger has passed, still
@@ -185,9 +193,13 @@ func (r Receipt) Check(trialID string, records []Record) error {
 	case r.Size > len(records):
 		return fmt.Errorf("%w: the receipt of %s saw %d entries, now there are %d: entries were cut off, or an older copy was put in place", ErrLedger, r.At.Format(time.DateOnly), r.Size, len(records))
 	case r.Size == 0 && r.Head == ZeroDigest:
-		return nil
 	case r.Size < 1 || records[r.Size-1].Digest != r.Head:
 		return fmt.Errorf("%w: at entry %d the receipt of %s saw %s, now it is %s: something at or before that entry was changed", ErrLedger, r.Size, r.At.Format(time.DateOnly), r.Head, digestAt(records, r.Size))
+	}
+	if r.Tree != "" {
+		if root := Root(records[:r.Size]); root != r.Tree {
+			return fmt.Errorf("%w: the receipt of %s saw %d entries under the root %s, now it is %s, although the head is the same: the receipt's own text was changed", ErrLedger, r.At.Format(time.DateOnly), r.Size, r.Tree, root)
+		}
 	}
 	return nil
 }
