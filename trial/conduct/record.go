@@ -40,7 +40,7 @@ func (t *Trial) Receipt(ctx context.Context) (r trial.Receipt, err error) {
 		if err != nil {
 			return err
 		}
-		r = trial.Receipt{Trial: t.ID(), Size: len(records), Head: head, At: t.Who.Now().UTC().Truncate(time.Second)}
+		r = trial.Receipt{Trial: t.ID(), Size: len(records), Head: head, At: t.Who.Now().UTC().Truncate(time.Second), Tree: trial.Root(records)}
 		return nil
 	})
 	return r, err
@@ -59,7 +59,7 @@ func (t *Trial) HandOut(ctx context.Context, r trial.Receipt, holder string) err
 		if err := tx.SaveReceipt(r, holder); err != nil {
 			return fmt.Errorf("keep the receipt of %q: %w", holder, err)
 		}
-		return t.log(tx, t.at(), "ledger receipt", "receipt held by "+holder, nil, map[string]any{"entries": r.Size, "head": r.Head}, "")
+		return t.log(tx, t.at(), "ledger receipt", "receipt held by "+holder, nil, map[string]any{"entries": r.Size, "head": r.Head, "tree": r.Tree}, "")
 	})
 }
 
