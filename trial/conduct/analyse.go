@@ -280,6 +280,7 @@ func (t *Trial) snapshot(tx *store.Tx) (s Snapshot, err error) {
 	if s.Receipts, err = tx.Receipts(); err != nil {
 		return s, err
 	}
+	s.Receipts = wholeReceipts(s.Receipts, s.Ledger)
 	if s.Stop, err = tx.Stop(); err != nil {
 		return s, err
 	}

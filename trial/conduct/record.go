@@ -59,7 +59,7 @@ func (t *Trial) HandOut(ctx context.Context, r trial.Receipt, holder string) err
 		if err := tx.SaveReceipt(r, holder); err != nil {
 			return fmt.Errorf("keep the receipt of %q: %w", holder, err)
 		}
-		return t.log(tx, t.at(), "ledger receipt", "receipt held by "+holder, nil, map[string]any{"entries": r.Size, "head": r.Head, "tree": r.Tree}, "")
+		return t.log(tx, t.at(), actionReceipt, heldBy+holder, nil, receiptNote{r.Size, r.Head, r.Tree, r.Key, r.Signature}, "")
 	})
 }
 
