@@ -32,6 +32,7 @@ var layers = map[string][]string{
 	"analysis/missing":          {"analysis", "analysis/internal/...", "analysis/permute", "analysis/robust", "analysis/mixed"},
 	"analysis/bayes":            {"analysis", "analysis/internal/...", "analysis/mixed"},
 	"analysis/effectsize":       {"analysis", "analysis/internal/...", "analysis/mixed"},
+	"analysis/simulate":         {"analysis", "analysis/internal/...", "analysis/mixed", "analysis/robust", "analysis/power"},
 	"analysis/sap":              {"analysis/..."},
 	"trial/sign":                {},
 	"trial":                     {"randomize", "randomize/beacon", "analysis", "analysis/sap", "trial/sign"},
