@@ -177,7 +177,7 @@ func TestForgedWithManifest(t *testing.T) {
 	}{
 		{"design.txt", "arm rlc 1", "arm rlc 2", "design.txt has SHA-256"},
 		{"roster.txt", "100005\tLondon", "100005\tNorth", "roster.txt has SHA-256"},
-		{"pupils.txt", "P00001\t100001", "P00001\t100002", "pupils.txt has SHA-256"},
+		{"pupils.txt", "P00000001\t100001", "P00000001\t100002", "pupils.txt has SHA-256"},
 		{"commitment.txt", "bundletest", "otherstest", "commitment.txt has SHA-256"},
 		{"chance.txt", "a", "b", "chance.txt holds"},
 		{"allocation.txt", "control\t0", "rlc\t1", "drawn again"},
@@ -194,6 +194,9 @@ func TestForgedWithManifest(t *testing.T) {
 		{"ledger.digests.txt", "1 ", "2 ", ledger},
 		{"receipts/0001.txt", "entries 3", "entries 4", "receipts/0001.txt"},
 		{"report.html", "report", "repart", "report.html has SHA-256"},
+		{"report.html", "<bdi>−0.26", "<bdi>−0.27", "cell t/1/2 reads"},
+		{"report.html", "t/2/2", "t/2/3", "are not on the page"},
+		{"report-numbers.csv", "< 0.001", "0.002", "cell t/2/2 reads"},
 		{"rule/RULE.md", "a", "b", "rule/RULE.md is not"},
 		{"FORMAT.md", "The zip file", "the zip file", "note"},
 		{"README.txt", "AUDIT", "Audit", "note"},
@@ -336,7 +339,7 @@ func TestLedgerEdits(t *testing.T) {
 	// the tail cut off, and the last entry (which no receipt covers) changed
 	cut := *m
 	cut.entries = slices.Clone(m.entries[:n-2])
-	cut.b.Receipts, cut.b.Results, cut.b.Data, cut.b.Flow = nil, "", nil, nil
+	cut.b.Receipts, cut.b.Results, cut.b.Data, cut.b.Flow, cut.b.ReportHTML, cut.b.Numbers = nil, "", nil, nil, nil, nil
 	cut.seal()
 	if f := verify(t, write(t, cut.b), Options{Receipts: []trial.Receipt{receipt}}); !strings.Contains(failed(f), "cut off") {
 		t.Errorf("a tail cut off: the failures are\n%s", failed(f))
@@ -421,7 +424,7 @@ func TestUnfinished(t *testing.T) {
 	for _, n := range []int{1, 3, 5, 6} { // protocol; locked; committed; drawn
 		part := *m
 		part.entries = slices.Clone(m.entries[:n])
-		part.b.Receipts, part.b.Results, part.b.Data, part.b.Flow, part.b.ReportHTML = nil, "", nil, nil, nil
+		part.b.Receipts, part.b.Results, part.b.Data, part.b.Flow, part.b.ReportHTML, part.b.Numbers = nil, "", nil, nil, nil, nil
 		if n < 6 {
 			part.b.Allocation, part.b.Chance = "", ""
 		}

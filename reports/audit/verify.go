@@ -135,13 +135,14 @@ const (
 	checkOneDraw
 	checkFlow
 	checkFit
+	checkPage
 	checkCovered
 	checkCannot
 )
 
 var titles = map[int]string{
 	checkFiles: "file set", checkLedger: "ledger", checkReceipts: "receipts", checkOrder: "order", checkRecords: "records", checkDraw: "draw",
-	checkOneDraw: "one draw", checkFlow: "flow", checkFit: "analysis", checkCovered: "not covered", checkCannot: "cannot be shown",
+	checkOneDraw: "one draw", checkFlow: "flow", checkFit: "analysis", checkPage: "report", checkCovered: "not covered", checkCannot: "cannot be shown",
 }
 
 // Verify checks a bundle and says what it found. It reads nothing but the
@@ -164,6 +165,7 @@ func Verify(r io.ReaderAt, size int64, opts Options) (*Findings, error) {
 		v.draw()
 		v.flow()
 		v.fit()
+		v.page()
 		v.covered()
 	}
 	for _, c := range cannot {

@@ -71,3 +71,31 @@ func harmless(s string) string {
 	}
 	return s
 }
+
+// Numbers writes every number of the report with its place, as an audit bundle
+// keeps them: a line for each cell with its key, its value with all its digits,
+// and how it is shown. The key is the page's data-cell and the Word document's
+// tag.
+func Numbers(w io.Writer, r *reports.Report) error {
+	c := csv.NewWriter(w)
+	if err := c.Write([]string{"cell", "value", "shown"}); err != nil {
+		return fmt.Errorf("write the report's numbers: %w", err)
+	}
+	for _, t := range r.Tables() {
+		for _, row := range t.Rows {
+			for _, cell := range row.Cells {
+				if cell.Kind != reports.Number {
+					continue
+				}
+				if err := c.Write([]string{cell.Key(), strconv.FormatFloat(cell.Value, 'g', -1, 64), cell.String()}); err != nil {
+					return fmt.Errorf("write the report's numbers: %w", err)
+				}
+			}
+		}
+	}
+	c.Flush()
+	if err := c.Error(); err != nil {
+		return fmt.Errorf("write the report's numbers: %w", err)
+	}
+	return nil
+}

@@ -174,3 +174,29 @@ func TestColumnName(t *testing.T) {
 		}
 	}
 }
+
+// The list of numbers has every number cell once, with all its digits, and the
+// page shows each under its key.
+func TestNumbers(t *testing.T) {
+	r := build(t, sample.Input())
+	var b bytes.Buffer
+	if err := Numbers(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := csv.NewReader(&b).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := asHTML(t, r)
+	if len(lines) < 150 {
+		t.Fatalf("only %d numbers", len(lines))
+	}
+	for _, l := range lines[1:] {
+		if _, err := strconv.ParseFloat(l[1], 64); err != nil {
+			t.Errorf("cell %s: %q is no number", l[0], l[1])
+		}
+		if !strings.Contains(page, `data-cell="`+l[0]+`"><bdi>`+strings.ReplaceAll(strings.ReplaceAll(l[2], "<", "&lt;"), "+", "&#43;")+`</bdi>`) {
+			t.Errorf("cell %s does not read %q on the page", l[0], l[2])
+		}
+	}
+}
