@@ -38,6 +38,9 @@ type Bundle struct {
 	ReportHTML  []byte       // nil for none
 	Numbers     []byte       // the report's cells as CSV; nil for none
 	NotIncluded []string     // what was left out on purpose, a sentence each
+
+	// Sign signs the manifest (see Signer); nil for a bundle without signature.
+	Sign func(manifest []byte) (string, error)
 }
 
 // Protocol is a version of the protocol.
@@ -91,7 +94,7 @@ const (
 )
 
 // allowed are the names that a bundle may hold.
-var allowed = regexp.MustCompile(`^(README\.txt|MANIFEST\.txt|NOT-COVERED\.txt|FORMAT\.md|ledger\.ndjson|ledger\.digests\.txt|design\.txt|roster\.txt|pupils\.txt|commitment\.txt|chance\.txt|allocation\.txt|flow\.json|results\.json|report\.html|report-numbers\.csv|protocol/[1-9][0-9]{0,4}\.yaml|rosters/[1-9][0-9]{0,4}\.(design|roster|pupils)\.txt|receipts/[0-9]{4}\.txt|(rule|scripts)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|data/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.csv)$`)
+var allowed = regexp.MustCompile(`^(README\.txt|MANIFEST\.txt(\.minisig)?|NOT-COVERED\.txt|FORMAT\.md|ledger\.ndjson|ledger\.digests\.txt|design\.txt|roster\.txt|pupils\.txt|commitment\.txt|chance\.txt|allocation\.txt|flow\.json|results\.json|report\.html|report-numbers\.csv|protocol/[1-9][0-9]{0,4}\.yaml|rosters/[1-9][0-9]{0,4}\.(design|roster|pupils)\.txt|receipts/[0-9]{4}\.txt|(rule|scripts)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|data/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.csv)$`)
 
 // entry is a file of the bundle with its path.
 type entry struct {
@@ -265,7 +268,16 @@ func (b Bundle) entries() ([]entry, error) {
 			return nil, fmt.Errorf("two files are named %q", all[i].name)
 		}
 	}
-	return append([]entry{{manifestName, manifest(all)}}, all...), nil
+	list := manifest(all)
+	if b.Sign != nil {
+		signature, err := b.Sign(list)
+		if err != nil {
+			return nil, fmt.Errorf("sign the manifest: %w", err)
+		}
+		add(signatureName, []byte(signature))
+		sort.Slice(all, func(i, j int) bool { return all[i].name < all[j].name })
+	}
+	return append([]entry{{manifestName, list}}, all...), nil
 }
 
 // scripts are the programs that go into the bundle.

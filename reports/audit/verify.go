@@ -19,6 +19,7 @@ import (
 	"evenhand/analysis/sap"
 	"evenhand/randomize"
 	"evenhand/trial"
+	"evenhand/trial/sign"
 )
 
 // Kind is what a finding says.
@@ -69,6 +70,8 @@ func (f *Findings) Text() string {
 type Options struct {
 	Receipts   []trial.Receipt // kept by the checker or another outsider since earlier
 	Commitment string          // the text of the commitment as lodged elsewhere; "" for none
+	Earlier    [][]trial.Record // ledgers of earlier bundles that were kept; see LedgerOf
+	PublicKeys []sign.PublicKey // keys whose owners the checker knows from elsewhere
 	// Fit runs an analysis again. Nil means sap.Run.
 	Fit func(sap.Plan, *analysis.Dataset) (*sap.Results, error)
 }
@@ -158,6 +161,7 @@ func Verify(r io.ReaderAt, size int64, opts Options) (*Findings, error) {
 		return nil, err
 	}
 	if len(v.files) > 0 {
+		v.signature()
 		v.ledger()
 		v.receipts()
 		v.events()
@@ -263,7 +267,7 @@ func (v *verifier) fileSet(r io.ReaderAt, size int64) error {
 		}
 	}
 	for _, name := range sortedNames(v.files) {
-		if _, ok := listed[name]; !ok && name != manifestName && err == nil {
+		if _, ok := listed[name]; !ok && name != manifestName && name != signatureName && err == nil {
 			f.add("%s is not in %s", name, manifestName)
 		}
 	}
@@ -368,38 +372,6 @@ func (v *verifier) ledger() {
 		}
 	}
 	f.done("%d entries in one chain from the first to the last", len(v.lines))
-}
-
-// receipts holds the ledger to the receipts in the bundle and to those that
-// the checker brought.
-func (v *verifier) receipts() {
-	f := v.check(checkReceipts)
-	inside := 0
-	for _, name := range sortedNames(v.files) {
-		if !strings.HasPrefix(name, "receipts/") {
-			continue
-		}
-		inside++
-		r, err := trial.ParseReceipt(string(v.files[name]))
-		if err != nil {
-			f.add("%s: %v", name, err)
-			continue
-		}
-		if r.Text() != string(v.files[name]) {
-			f.add("%s is not written as receipts are", name)
-		}
-		if err := r.Check(v.trialID(r), v.lines); err != nil {
-			f.add("%s: %v", name, err)
-		}
-	}
-	for i, r := range v.opts.Receipts {
-		if err := r.Check(v.trialID(r), v.lines); err != nil {
-			f.add("your receipt %d, of %s: %v", i+1, r.At.Format("2006-01-02"), err)
-			continue
-		}
-		v.reach = max(v.reach, r.Size)
-	}
-	f.done("%d in the bundle and %d of yours agree with the ledger", inside, len(v.opts.Receipts))
 }
 
 // trialID is the trial's ID; where it could not be read, the receipt's own.
