@@ -27,7 +27,8 @@ type Bundle struct {
 	Protocols   []Protocol
 	Rosters     []Roster // all locked versions, oldest first
 	Commitment  string
-	Chance      string // 64 hex digits
+	Chance      string           // 64 hex digits
+	Evidence    []trial.Evidence // what chance was taken from; nil where it is local
 	Allocation  string
 	Rule        []File // how the draw is made, and programs that repeat it, e.g. RULE.md
 	Ledger      []trial.Record
@@ -94,7 +95,7 @@ const (
 )
 
 // allowed are the names that a bundle may hold.
-var allowed = regexp.MustCompile(`^(README\.txt|MANIFEST\.txt(\.minisig)?|NOT-COVERED\.txt|FORMAT\.md|ledger\.ndjson|ledger\.digests\.txt|design\.txt|roster\.txt|pupils\.txt|commitment\.txt|chance\.txt|allocation\.txt|flow\.json|results\.json|report\.html|report-numbers\.csv|protocol/[1-9][0-9]{0,4}\.yaml|rosters/[1-9][0-9]{0,4}\.(design|roster|pupils)\.txt|receipts/[0-9]{4}\.txt|(rule|scripts)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|data/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.csv)$`)
+var allowed = regexp.MustCompile(`^(README\.txt|MANIFEST\.txt(\.minisig)?|NOT-COVERED\.txt|FORMAT\.md|ledger\.ndjson|ledger\.digests\.txt|design\.txt|roster\.txt|pupils\.txt|commitment\.txt|chance\.txt|allocation\.txt|flow\.json|results\.json|report\.html|report-numbers\.csv|protocol/[1-9][0-9]{0,4}\.yaml|rosters/[1-9][0-9]{0,4}\.(design|roster|pupils)\.txt|receipts/[0-9]{4}\.txt|chance/[a-z0-9-]{1,32}\.txt|(rule|scripts)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|data/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.csv)$`)
 
 // entry is a file of the bundle with its path.
 type entry struct {
@@ -137,6 +138,9 @@ func (b Bundle) check() error {
 		if r.Version != i+1 {
 			faults = append(faults, fmt.Errorf("version %d of the roster stands where version %d should", r.Version, i+1))
 		}
+	}
+	if err := b.checkEvidence(); err != nil {
+		faults = append(faults, fmt.Errorf("the chance: %w", err))
 	}
 	if b.Allocation != "" {
 		r, err := b.drawn()
@@ -209,6 +213,9 @@ func (b Bundle) entries() ([]entry, error) {
 	text(commitmentName, b.Commitment)
 	if b.Chance != "" {
 		text(chanceName, b.Chance+"\n")
+	}
+	for _, e := range b.Evidence {
+		text(evidenceName(e.Name), e.Text)
 	}
 	text(allocationName, b.Allocation)
 	for _, f := range b.Rule {
@@ -377,6 +384,7 @@ roster.txt           the schools with their strata, by ID
 pupils.txt           the pupils listed at the lock, under pseudonymous numbers
 commitment.txt       what was lodged before the draw     (if committed)
 chance.txt           the random number it was made from  (if drawn)
+chance/              what that number was taken from     (unless it is the computer's)
 allocation.txt       each school's arm and community
 rule/                the drawing rule, and programs that repeat it
 scripts/             programs in other languages that check and repeat

@@ -114,10 +114,11 @@ type commitNote struct {
 }
 
 type drawNote struct {
-	Commitment string `json:"commitment"`
-	Roster     int    `json:"roster"`
-	Chance     string `json:"chance"`
-	Allocation string `json:"allocation"`
+	Commitment string         `json:"commitment"`
+	Roster     int            `json:"roster"`
+	Chance     string         `json:"chance"`
+	Allocation string         `json:"allocation"`
+	Evidence   []evidenceNote `json:"evidence"`
 }
 
 type analyseNote struct {
@@ -167,6 +168,7 @@ func Verify(r io.ReaderAt, size int64, opts Options) (*Findings, error) {
 		v.events()
 		v.records()
 		v.draw()
+		v.chance()
 		v.flow()
 		v.fit()
 		v.page()
@@ -514,6 +516,9 @@ func (v *verifier) records() {
 			n++
 		}
 		accounted[allocationName], accounted[chanceName] = true, true
+		for _, name := range evidenceRecorded(drawn.Evidence, func(name, want string) { same(name, want, e.Seq) }) {
+			accounted[name] = true
+		}
 	}
 	if runs := v.of(actionAnalyse); len(runs) > 0 {
 		e := runs[len(runs)-1]
@@ -554,7 +559,7 @@ func (v *verifier) records() {
 		folder, _, in := strings.Cut(name, "/")
 		switch {
 		case accounted[name]:
-		case in && (folder == "protocol" || folder == "rosters" || folder == "data"), name == designName, name == rosterName, name == pupilsName, name == commitmentName, name == chanceName, name == allocationName, name == resultsName, name == flowName && len(v.of(actionAnalyse)) == 0:
+		case in && (folder == "protocol" || folder == "rosters" || folder == "data" || folder == "chance"), name == designName, name == rosterName, name == pupilsName, name == commitmentName, name == chanceName, name == allocationName, name == resultsName, name == flowName && len(v.of(actionAnalyse)) == 0:
 			f.add("no entry of the ledger accounts for %s", name)
 		}
 	}
