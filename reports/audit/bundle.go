@@ -335,6 +335,11 @@ CHECKING WITHOUT OUR SOFTWARE
 
        sha256sum -c MANIFEST.txt
 
+   Where MANIFEST.txt.minisig is there, the manifest is signed; with the tool
+   minisign and a public key that you have from somebody you trust,
+
+       minisign -Vm MANIFEST.txt -P KEY
+
 2. That the ledger is whole. Every line of ledger.ndjson is one entry. Its
    SHA-256 (without the line end) stands in ledger.digests.txt and, as "prev",
    in the entry after it:
@@ -377,6 +382,7 @@ CANNOT for every check. FORMAT.md describes all files exactly.
 WHAT IS WHERE
 
 MANIFEST.txt         SHA-256 of every other file
+MANIFEST.txt.minisig its signature                       (if signed)
 NOT-COVERED.txt      what nobody can learn from this bundle
 protocol/            every version of the protocol
 design.txt           what was declared for the draw      (if the roster is locked)

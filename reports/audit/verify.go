@@ -68,8 +68,8 @@ func (f *Findings) Text() string {
 
 // Options is what the checker holds besides the bundle.
 type Options struct {
-	Receipts   []trial.Receipt // kept by the checker or another outsider since earlier
-	Commitment string          // the text of the commitment as lodged elsewhere; "" for none
+	Receipts   []trial.Receipt  // kept by the checker or another outsider since earlier
+	Commitment string           // the text of the commitment as lodged elsewhere; "" for none
 	Earlier    [][]trial.Record // ledgers of earlier bundles that were kept; see LedgerOf
 	PublicKeys []sign.PublicKey // keys whose owners the checker knows from elsewhere
 	// Fit runs an analysis again. Nil means sap.Run.

@@ -47,7 +47,7 @@ def main(folder, receipt):
         for n in names:
             found.add(os.path.relpath(os.path.join(base, n), folder).replace(os.sep, "/"))
     faults = [n + " is missing" for n in sorted(set(listed) - found)]
-    faults += [n + " is not in MANIFEST.txt" for n in sorted(found - set(listed) - {"MANIFEST.txt"})]
+    faults += [n + " is not in MANIFEST.txt" for n in sorted(found - set(listed) - {"MANIFEST.txt", "MANIFEST.txt.minisig"})]
     faults += [n + " was changed" for n in sorted(set(listed) & found) if digest(read(n)) != listed[n]]
     say(not faults, "files: %d as MANIFEST.txt says" % len(listed), faults)
 
