@@ -142,63 +142,6 @@ func (a *app) drawCommand() *cobra.Command {
 		})
 	rehearse.Flags().IntVar(&times, "times", 1000, "how many rehearsals")
 
-	commit := command("commit", "Say what will be drawn, and from which chance",
-		"Commit the draw: print a short text that names the locked roster and design by their digests and\nsays where chance comes from. Send it to the funder or the registry before the draw.\nA commitment is made once.",
-		"evenhand draw commit", noArgs,
-		a.writing(func(ctx context.Context, t *conduct.Trial, _ []string) error {
-			c, err := t.CommitDraw(ctx)
-			if err != nil {
-				return err
-			}
-			return a.print(struct {
-				Roster int    `json:"roster"`
-				Source string `json:"source"`
-				At     string `json:"at"`
-				Text   string `json:"text"`
-			}{c.Roster, c.Source, c.At.Format("2006-01-02T15:04:05Z"), c.Text}, func() {
-				fmt.Fprint(a.stdout, c.Text)
-				if c.Source == "local" {
-					a.note("chance is this computer's random source, read at the moment of the draw: others must take the operator's word that this was the first draw")
-				}
-			})
-		}))
-
-	var confirmedBy string
-	run := command("run", "Make the draw: once, whole or not at all",
-		"Draw the schools into arms and communities from the committed roster. It is one transaction:\na crash at any instant leaves no draw or the whole draw. A second run changes nothing and says\nwhen the draw was made.",
-		"evenhand draw run\nevenhand draw run --confirmed-by \"B. Statistician\"", noArgs,
-		a.writing(func(ctx context.Context, t *conduct.Trial, _ []string) error {
-			d, err := t.RunDraw(ctx, confirmedBy)
-			if err != nil {
-				return err
-			}
-			// Somebody blind may press the button, but with the chance and
-			// the roster anybody can draw again.
-			blinded, err := t.Blinded(ctx)
-			if err != nil {
-				return err
-			}
-			if blinded {
-				d.Chance = ""
-			}
-			return a.print(struct {
-				Roster int    `json:"roster"`
-				Chance string `json:"chance"`
-				Digest string `json:"digest"`
-				At     string `json:"at"`
-			}{d.Roster, d.Chance, d.Digest, d.At.Format("2006-01-02T15:04:05Z")}, func() {
-				a.say("The draw was made on %s.", d.At.Format("2006-01-02 at 15:04:05 UTC"))
-				if blinded {
-					a.say("  chance      withheld: %s stays blind", t.Who.Actor)
-				} else {
-					a.say("  chance      %s", d.Chance)
-				}
-				a.say("  allocation  %s (digest)", d.Digest)
-				a.say("`evenhand draw show` shows it to those who may know; `evenhand draw verify` draws again and compares.")
-			})
-		}))
-	run.Flags().Var(textFlag{&confirmedBy}, "confirmed-by", "the second person, where the protocol asks for two")
-
 	var out string
 	var part choice
 	show := command("show", "Show the allocation to those who may know it",
@@ -228,7 +171,7 @@ func (a *app) drawCommand() *cobra.Command {
 				a.say("PASS  drawn again: all %d schools are as recorded; digest %s", v.Schools, v.Digest)
 			})
 		}))
-	return group("draw", "The lots: rehearse, commit, run, show, verify, replay", rehearse, commit, run, show, verify, a.replayCommand())
+	return group("draw", "The lots: rehearse, commit, run, show, verify, replay", rehearse, a.drawCommitCommand(), a.commitmentCommand(), a.drawRunCommand(), show, verify, a.replayCommand())
 }
 
 func (a *app) showDraw(ctx context.Context, t *conduct.Trial, v conduct.DrawView) error {

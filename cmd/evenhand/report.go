@@ -47,6 +47,10 @@ func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 			in.Deviations = append(in.Deviations, reports.Deviation{On: v.At, By: v.Author, Kind: fmt.Sprintf("protocol version %d", v.Version), What: "the protocol was amended after the roster was locked", Why: v.Reason})
 		}
 	}
+	in.Deviations = withDrawEvents(in.Deviations, t, s)
+	if s.Facts.Annulled {
+		in.Phase = trial.Drawn // it was; that it is void stands among the deviations
+	}
 	if s.Stop != nil {
 		in.Stopped = &reports.Stopped{On: s.Stop.At, By: s.Stop.Actor, Reason: s.Stop.Reason}
 	}
@@ -202,7 +206,7 @@ func provenance(t *conduct.Trial, s conduct.Snapshot) reports.Provenance {
 	}
 	if c := s.Commitment; c != nil {
 		p.Commitment, p.Committed = trial.DigestOf(c.Text), reports.Act{At: c.At, People: []string{c.Actor}}
-		p.ChanceSource = chanceText(c.Source)
+		p.ChanceSource = chanceText(c.Text)
 	}
 	if d := s.Draw; d != nil {
 		p.Allocation, p.Chance, p.Drawn = d.Digest, d.Chance, reports.Act{At: d.At, People: []string{d.Actor}}
@@ -217,13 +221,6 @@ func provenance(t *conduct.Trial, s conduct.Snapshot) reports.Provenance {
 		p.Receipts = append(p.Receipts, r.Receipt)
 	}
 	return p
-}
-
-func chanceText(source string) string {
-	if source == "local" {
-		return "this computer's random source, read at the moment of the draw (others must take the operator's word that this was the first draw)"
-	}
-	return source
 }
 
 // buildReport makes the report's HTML.
@@ -397,7 +394,7 @@ func (a *app) bundle(ctx context.Context, t *conduct.Trial) (audit.Bundle, error
 		b.Commitment = s.Commitment.Text
 	}
 	if s.Draw != nil {
-		b.Chance, b.Allocation = s.Draw.Chance, s.Draw.AllocationText
+		b.Chance, b.Allocation, b.Evidence = s.Draw.Chance, s.Draw.AllocationText, s.Evidence
 	}
 	if s.Last != nil {
 		flow := s.Flow

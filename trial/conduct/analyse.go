@@ -246,6 +246,10 @@ type Snapshot struct {
 	Ledger      []trial.Record
 	Receipts    []store.HeldReceipt
 	Stop        *store.Stop
+	Evidence    []trial.Evidence // what the draw's chance was taken from
+	DrawErrors  []store.DrawError
+	Annulment   *store.Annulment
+	Changes     []store.RecordedChange // of communities, after the draw
 }
 
 // Snapshot reads it. Somebody who is to stay blind gets a *BlindError once
@@ -300,6 +304,9 @@ func (t *Trial) snapshot(tx *store.Tx) (s Snapshot, err error) {
 		return s, err
 	}
 	if s.Draw, err = tx.Draw(); err != nil {
+		return s, err
+	}
+	if err := t.afterDraw(tx, &s); err != nil {
 		return s, err
 	}
 	if s.Records, err = t.records(tx); err != nil {

@@ -189,7 +189,7 @@ func rehearse(design randomize.Design, roster randomize.Roster, chance randomize
 
 // commitmentText is what is lodged before the draw: short enough to read over
 // the telephone.
-func commitmentText(t *Trial, l store.LockedRoster, units, pupils int, source string, at time.Time) string {
+func commitmentText(t *Trial, l store.LockedRoster, units, pupils int, terms trial.ChanceTerms, at time.Time) string {
 	return fmt.Sprintf(`evenhand-commitment 1
 trial %s
 protocol version %d %s
@@ -198,16 +198,16 @@ roster version %d %s
 schools %d
 pupils %d %s
 rule 1
-chance %s
-program %s
+%sprogram %s
 made %s
 by %s
-`, t.ID(), t.Version, trial.DigestOf(t.Text), randomize.Digest([]byte(l.DesignText)), l.Version, randomize.Digest([]byte(l.RosterText)), units, pupils, trial.DigestOf(l.PupilsText), source, t.Who.Program, at.UTC().Format(time.RFC3339), t.Who.Actor)
+`, t.ID(), t.Version, trial.DigestOf(t.Text), randomize.Digest([]byte(l.DesignText)), l.Version, randomize.Digest([]byte(l.RosterText)), units, pupils, trial.DigestOf(l.PupilsText), terms.Lines(), t.Who.Program, at.UTC().Format(time.RFC3339), t.Who.Actor)
 }
 
 // CommitDraw says what will be drawn, and from which chance. It refuses if
-// anything that the locked roster was made from has changed since.
-func (t *Trial) CommitDraw(ctx context.Context) (c store.Commitment, err error) {
+// anything that the locked roster was made from has changed since, and terms of
+// chance that are not the protocol's or do not hold.
+func (t *Trial) CommitDraw(ctx context.Context, terms trial.ChanceTerms) (c store.Commitment, err error) {
 	err = t.write(ctx, trial.CommitDraw, func(tx *store.Tx) error {
 		roster, locked, err := t.lockedRoster(tx)
 		if err != nil {
@@ -237,13 +237,12 @@ func (t *Trial) CommitDraw(ctx context.Context) (c store.Commitment, err error) 
 		if len(changed) > 0 {
 			return fmt.Errorf("%w: %s", ErrRosterChanged, strings.Join(changed, "; "))
 		}
-		source := t.Protocol.Draw.Chance
-		if source != "local" {
-			return fmt.Errorf("chance %q: this program draws from local chance only; say `chance: local` in the protocol and record it with `evenhand protocol amend`", source)
-		}
 		at := t.at()
-		c = store.Commitment{Roster: locked.Version, Source: source, At: at, Actor: t.Who.Actor}
-		c.Text = commitmentText(t, locked, len(roster.Schools), len(roster.Pupils), source, at)
+		if err := t.checkTerms(terms, at); err != nil {
+			return err
+		}
+		c = store.Commitment{Roster: locked.Version, Source: terms.Source, At: at, Actor: t.Who.Actor}
+		c.Text = commitmentText(t, locked, len(roster.Schools), len(roster.Pupils), terms, at)
 		if err := tx.SaveCommitment(c); err != nil {
 			return fmt.Errorf("commit the draw: %w", err)
 		}
@@ -252,7 +251,7 @@ func (t *Trial) CommitDraw(ctx context.Context) (c store.Commitment, err error) 
 			Design     string `json:"design"`
 			Roster     string `json:"roster"`
 			Source     string `json:"source"`
-		}{trial.DigestOf(c.Text), randomize.Digest([]byte(locked.DesignText)), randomize.Digest([]byte(locked.RosterText)), source}, "")
+		}{trial.DigestOf(c.Text), randomize.Digest([]byte(locked.DesignText)), randomize.Digest([]byte(locked.RosterText)), terms.Source}, "")
 	})
 	return c, err
 }
@@ -260,11 +259,13 @@ func (t *Trial) CommitDraw(ctx context.Context) (c store.Commitment, err error) 
 // RunDraw makes the draw: once, whole or not at all. Everything of it, its
 // line in the ledger too, is one transaction; a second call is an
 // *AlreadyDrawnError and changes nothing. confirmedBy is the second person
-// where the protocol asks for two.
-func (t *Trial) RunDraw(ctx context.Context, confirmedBy string) (d store.Draw, err error) {
+// where the protocol asks for two. offered is what chance is taken from, unless
+// it is local (see ChanceOffer); Taken says what of it was shown.
+func (t *Trial) RunDraw(ctx context.Context, confirmedBy string, offered ChanceOffer) (d store.Draw, _ trial.Taken, err error) {
 	if err := t.confirmed(confirmedBy); err != nil {
-		return d, err
+		return d, trial.Taken{}, err
 	}
+	var taken takenChance
 	err = t.inDrawTransaction(ctx, func(tx *store.Tx) error {
 		there, err := tx.Draw()
 		if err != nil {
@@ -292,10 +293,10 @@ func (t *Trial) RunDraw(ctx context.Context, confirmedBy string) (d store.Draw, 
 		if err != nil {
 			return err
 		}
-		chance, err := t.chance()
-		if err != nil {
+		if taken, err = t.take(commitment, offered); err != nil {
 			return err
 		}
+		chance := taken.Chance
 		allocation, err := randomize.Draw(design, roster, chance)
 		if err != nil {
 			return err
@@ -303,7 +304,10 @@ func (t *Trial) RunDraw(ctx context.Context, confirmedBy string) (d store.Draw, 
 		d = store.Draw{Roster: locked.Version, Chance: string(chance), AllocationText: string(allocation.Text()), Digest: allocation.Digest(), At: t.at(), Actor: t.Who.Actor, ConfirmedBy: confirmedBy}
 		return nil
 	}, func(tx *store.Tx) error {
-		return t.saveDraw(tx, d)
+		if err := t.saveDraw(tx, d); err != nil {
+			return err
+		}
+		return tx.SaveEvidence(taken.evidence)
 	}, func(tx *store.Tx) error {
 		commitment, err := tx.Commitment()
 		if err != nil {
@@ -315,9 +319,10 @@ func (t *Trial) RunDraw(ctx context.Context, confirmedBy string) (d store.Draw, 
 			Chance      string `json:"chance"`
 			Allocation  string `json:"allocation"`
 			ConfirmedBy string `json:"confirmed_by,omitempty"`
-		}{trial.DigestOf(commitment.Text), d.Roster, d.Chance, d.Digest, confirmedBy}, "")
+			chanceNote
+		}{trial.DigestOf(commitment.Text), d.Roster, d.Chance, d.Digest, confirmedBy, taken.note()}, "")
 	})
-	return d, err
+	return d, taken.Taken, err
 }
 
 // confirmed checks the people that the protocol asks for.
@@ -404,6 +409,9 @@ func (t *Trial) VerifyDraw(ctx context.Context) (v Verification, err error) {
 			return fmt.Errorf("%w: %w", ErrDisagrees, err)
 		}
 		if err := t.drawLines(tx, d); err != nil {
+			return err
+		}
+		if err := chanceHolds(tx, commitment, d); err != nil {
 			return err
 		}
 		lines, err := tx.Assignments()

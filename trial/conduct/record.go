@@ -122,6 +122,9 @@ func (t *Trial) CheckRecords(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := t.checkAfterDraw(tx, check); err != nil {
+			return err
+		}
 		runs, err := tx.Analyses()
 		if err != nil {
 			return err
