@@ -172,11 +172,11 @@ func (a AndersonRubin) Interval() (in analysis.Interval, ok bool) {
 // the set is the solution of a quadratic inequality: exact, without search.
 func (iv *IV) AndersonRubin(v Variance, level float64) (AndersonRubin, error) {
 	if len(iv.First) != 1 || len(iv.Instrument) != 1 {
-		return AndersonRubin{}, fmt.Errorf("Anderson-Rubin interval with %d instrumented columns and %d instruments: %w; it is given for one of each", len(iv.First), len(iv.Instrument), ErrUnsupported)
+		return AndersonRubin{}, fmt.Errorf("the Anderson-Rubin interval with %d instrumented columns and %d instruments: %w; it is given for one of each", len(iv.First), len(iv.Instrument), ErrUnsupported)
 	}
 	p, err := iv.ratioParts(v, level)
 	if err != nil {
-		return AndersonRubin{}, fmt.Errorf("Anderson-Rubin interval: %w", err)
+		return AndersonRubin{}, fmt.Errorf("the Anderson-Rubin interval: %w", err)
 	}
 	t := dist.TCritical(level, p.df)
 	a := p.d*p.d - t*t*p.vdd
@@ -268,11 +268,11 @@ type Bloom struct {
 // Bloom gives the ratio for one instrumented column and one instrument.
 func (iv *IV) Bloom(v Variance) (Bloom, error) {
 	if len(iv.First) != 1 || len(iv.Instrument) != 1 {
-		return Bloom{}, fmt.Errorf("Bloom's ratio with %d instrumented columns and %d instruments: %w; it is given for one of each", len(iv.First), len(iv.Instrument), ErrUnsupported)
+		return Bloom{}, fmt.Errorf("the ratio of Bloom with %d instrumented columns and %d instruments: %w; it is given for one of each", len(iv.First), len(iv.Instrument), ErrUnsupported)
 	}
 	p, err := iv.ratioParts(v, 0.95)
 	if err != nil {
-		return Bloom{}, fmt.Errorf("Bloom's ratio: %w", err)
+		return Bloom{}, fmt.Errorf("the ratio of Bloom: %w", err)
 	}
 	c := p.y / p.d
 	return Bloom{Estimate: c, Effect: p.y, Compliance: p.d, SEIgnoring: math.Sqrt(p.vyy) / math.Abs(p.d),

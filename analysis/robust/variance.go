@@ -367,7 +367,7 @@ func (in *Inference) inner(x forms, i int, y forms, j int) float64 {
 // under a working model of independent rows of equal spread.
 func (in *Inference) SatterthwaiteDF(c []float64) (float64, error) {
 	if !in.Variance.clustered() {
-		return 0, fmt.Errorf("Satterthwaite degrees of freedom of %s: %w", in.Variance, ErrUnsupported)
+		return 0, fmt.Errorf("the Satterthwaite degrees of freedom of %s: %w", in.Variance, ErrUnsupported)
 	}
 	fo := in.formsOf(in.Fit.d.solveT(c))
 	trace := 0.0

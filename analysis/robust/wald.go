@@ -90,7 +90,7 @@ func (in *Inference) productSizes(qs, qt []float64, fs, ft forms) []float64 {
 func (in *Inference) Naive(c [][]float64) (FTest, error) {
 	statistic, err := in.waldStatistic(c)
 	if err != nil {
-		return FTest{}, fmt.Errorf("F-test: %w", err)
+		return FTest{}, fmt.Errorf("test by F: %w", err)
 	}
 	df := float64(in.Fit.DFResidual)
 	if in.Variance.clustered() {

@@ -76,11 +76,10 @@ type style struct {
 }
 
 var (
-	plain   = style{normal, false, "ink"}
-	strong  = style{normal, true, "ink"}
-	little  = style{small, false, "ink"}
-	muted   = style{small, false, "mute"}
-	heading = style{large, true, "ink"}
+	plain  = style{normal, false, "ink"}
+	strong = style{normal, true, "ink"}
+	little = style{small, false, "ink"}
+	muted  = style{small, false, "mute"}
 )
 
 const (
