@@ -227,3 +227,17 @@ func Clone(t testing.TB, from string) string {
 		time.Sleep(20 * time.Millisecond) // a killed client may still be going away
 	}
 }
+
+// Terminate ends every connection to a database that Postgres gave, as a
+// server that goes away does.
+func Terminate(t testing.TB, address string) {
+	t.Helper()
+	db, err := sql.Open("postgres", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+		t.Fatalf("end the connections to %s: %v", address, err)
+	}
+}

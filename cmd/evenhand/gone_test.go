@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"evenhand/trial"
+	"evenhand/trial/conduct"
+	"evenhand/trial/store"
+	"evenhand/trial/store/storetest"
+)
+
+// onPostgres puts the prepared trial at a stage into a new database, and gives
+// its address.
+func onPostgres(t *testing.T, w *world, stage string) string {
+	t.Helper()
+	if err := placeTrial(stage, w.dir); err != nil {
+		t.Fatal(err)
+	}
+	address := storetest.Postgres(t)
+	w.must("--store", filepath.Join(w.dir, "evenhand.db"), "store", "copy", "--to", address)
+	return address
+}
+
+// The server goes away at any moment of a command: it fails, says so, and
+// nothing was stored; or it was reached again, and all of it was.
+func TestPostgresGoneMidCommand(t *testing.T) {
+	for _, c := range []struct {
+		stage string
+		args  []string
+	}{
+		{"listed", []string{"school", "add", "104233", "--name", "Oak"}},
+		{"ready", []string{"roster", "lock"}},
+		{"committed", []string{"draw", "run"}},
+		{"drawn", []string{"outcome", "import", "{}/outcomes.csv"}},
+	} {
+		t.Run(strings.Join(c.args[:2], " "), func(t *testing.T) {
+			w := newWorld(t)
+			base := onPostgres(t, w, c.stage)
+			if c.stage == "drawn" { // its outcome file comes with the next stage
+				if err := placeTrial("collected", w.dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			failed := 0
+			for at := 1; ; at++ {
+				if at > 20 {
+					t.Fatal("the command looks at the clock for ever")
+				}
+				w.store = storetest.Clone(t, base)
+				before := w.must("store", "info", "--format", "json")
+				var out, errs bytes.Buffer
+				looks := 0
+				a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, entropy: rand.Reader, getenv: func(string) string { return "" }, user: func() string { return "tester" },
+					now: func() time.Time {
+						if looks++; looks == at {
+							storetest.Terminate(t, w.store)
+						}
+						return w.clock
+					}}
+				args := []string{"--protocol", filepath.Join(w.dir, "trial.yaml"), "--store", w.store}
+				for _, arg := range c.args {
+					args = append(args, strings.ReplaceAll(arg, "{}", w.dir))
+				}
+				status := a.run(context.Background(), args)
+				after := w.must("store", "info", "--format", "json")
+				w.must("ledger", "check")
+				if looks < at {
+					if status != exitDone || after == before {
+						t.Errorf("undisturbed: status %d, %s", status, errs.String())
+					}
+					break
+				}
+				switch status {
+				case exitFailed:
+					failed++
+					if after != before {
+						t.Errorf("gone at look %d: something was stored", at)
+					}
+					if !strings.Contains(errs.String(), "the database went away; nothing was stored") || !strings.Contains(errs.String(), "evenhand: hint: see that the database server runs") || out.Len() > 0 {
+						t.Errorf("gone at look %d: %q, %q", at, out.String(), errs.String())
+					}
+				case exitDone:
+					if after == before {
+						t.Errorf("gone at look %d: it says that it is done, and nothing was stored", at)
+					}
+				default:
+					t.Errorf("gone at look %d: status %d, %s", at, status, errs.String())
+				}
+			}
+			if failed == 0 {
+				t.Error("the server never went away while it was needed: nothing was shown")
+			}
+		})
+	}
+}
+
+// A trial moves from a laptop's SQLite to Postgres and back, with every row
+// and digest equal, at every stage.
+func TestCopyThereAndBack(t *testing.T) {
+	for _, stage := range []string{"listed", "analysed"} {
+		w := newWorld(t)
+		address := onPostgres(t, w, stage)
+		w.must("--store", address, "store", "copy", "--to", "{}/back.db")
+		type info struct {
+			Trials []struct {
+				Phase  trial.Phase
+				Tables []store.TableInfo
+			}
+		}
+		first := decode[info](t, w.must("--store", filepath.Join(w.dir, "evenhand.db"), "store", "info", "--format", "json"))
+		team := decode[info](t, w.must("--store", address, "store", "info", "--format", "json"))
+		back := decode[info](t, w.must("--store", filepath.Join(w.dir, "back.db"), "store", "info", "--format", "json"))
+		if len(first.Trials) != 1 || len(first.Trials[0].Tables) < 20 {
+			t.Fatalf("%s: %+v", stage, first)
+		}
+		rows := 0
+		for i, table := range first.Trials[0].Tables {
+			rows += table.Rows
+			if team.Trials[0].Tables[i] != table || back.Trials[0].Tables[i] != table {
+				t.Errorf("%s: table %+v is %+v on Postgres and %+v back home", stage, table, team.Trials[0].Tables[i], back.Trials[0].Tables[i])
+			}
+		}
+		if rows < 40 {
+			t.Errorf("%s: only %d rows", stage, rows)
+		}
+		w.store = filepath.Join(w.dir, "back.db")
+		w.must("ledger", "check")
+		if stage == "analysed" {
+			w.must("draw", "verify")
+			w.must("analysis", "show")
+			w.must("audit", "export", "--out", "{}/back.zip")
+			w.must("audit", "verify", "{}/back.zip")
+		}
+	}
+}
+
+// Each kind of error has its exit status and says what to do.
+func TestHints(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		hint   string
+	}{
+		{usagef("x"), exitUsage, "--help"},
+		{errors.New("x"), exitFailed, ""},
+		{withHint(errors.New("x"), "do %s", "y"), exitFailed, "do y"},
+		{store.ErrNoStore, exitFailed, "evenhand init"},
+		{store.ErrNoTrial, exitFailed, "evenhand store info"},
+		{store.ErrFull, exitFailed, "make room on the disk"},
+		{store.ErrGone, exitFailed, "database server runs"},
+		{&store.NewerError{Where: "e.db", Is: 9, Supported: 1}, exitFailed, "nothing was changed"},
+		{conduct.ErrProtocolChanged, exitFailed, "evenhand protocol amend"},
+		{conduct.ErrRosterChanged, exitFailed, "evenhand roster lock"},
+		{conduct.ErrStaleAnalysis, exitFailed, "evenhand analysis run"},
+		{conduct.ErrDisagrees, exitDisagreed, "keep this store as it is"},
+		{trial.ErrLedger, exitDisagreed, "keep this store as it is"},
+		{&conduct.AlreadyDrawnError{}, exitFailed, "evenhand draw show"},
+		{&trial.PhaseError{Action: trial.RunDraw, Is: trial.Recruiting}, exitFailed, "evenhand roster check"},
+		{&trial.PhaseError{Action: trial.RunDraw, Is: trial.Locked}, exitFailed, "evenhand draw commit"},
+		{&trial.PhaseError{Action: trial.Analyse, Is: trial.Committed}, exitFailed, "evenhand draw run"},
+		{&trial.PhaseError{Action: trial.Withdraw, Is: trial.Recruiting}, exitFailed, "withdrew before the draw"},
+		{&trial.PhaseError{Action: trial.ChangeSchools, Is: trial.Drawn}, exitFailed, "evenhand withdrawal add school"},
+	} {
+		err := fmt.Errorf("do something: %w", c.err)
+		if status, hint := exitStatus(err), hintFor(err); status != c.status || !strings.Contains(hint, c.hint) || (hint == "") != (c.hint == "") {
+			t.Errorf("%v: status %d, hint %q; want %d, %q", err, status, hint, c.status, c.hint)
+		}
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// Output that could not be written is a failure, not a success.
+func TestOutputThatIsNotWritten(t *testing.T) {
+	w := newWorld(t)
+	if err := placeTrial("listed", w.dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"school", "list"}, {"school", "list", "--format", "json"}, {"protocol", "show"}, {"protocol", "schema"}, {"recruitment", "status"}} {
+		var errs bytes.Buffer
+		a := &app{stdin: strings.NewReader(""), stdout: fullDisk{}, stderr: &errs, now: time.Now, entropy: rand.Reader, getenv: func(string) string { return "" }, user: func() string { return "tester" }}
+		status := a.run(context.Background(), append([]string{"--protocol", filepath.Join(w.dir, "trial.yaml")}, args...))
+		if status != exitFailed || !strings.Contains(errs.String(), "no space left on device") {
+			t.Errorf("%v: status %d, %q", args, status, errs.String())
+		}
+	}
+}
