@@ -13,10 +13,13 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"evenhand/analysis"
-	"evenhand/analysis/effectsize"
+	"evenhand/analysis/means"
 	"evenhand/analysis/mixed"
+	"evenhand/analysis/permute"
+	"evenhand/analysis/robust"
 	"evenhand/trial"
 	"evenhand/trial/intake"
 )
@@ -24,28 +27,219 @@ import (
 // fitFlags are the choices of `analysis fit`.
 type fitFlags struct {
 	data, outcome, arm, control, cluster string
-	covariates, factors                  []string
-	df, method                           choice
+	levels, covariates, factors          []string
+	partial                              string
+	receivedCol, weightsCol, strataCol   string
+	model, df, method, slope, se         choice
 	confidence                           float64
+	quadrature                           int
+
+	estimator, weighting, population choice // of model means
+	pairs                            bool
+
+	seed      uint64
+	draws     int // of model bayes, in each chain
+	permute   int
+	design    string
+	roster    string
+	chance    string
+	bootstrap int
+	resample  choice
+
+	// Worked out by check.
+	changed             map[string]bool // flags that were given
+	clusterName         string          // the column that schools are counted by, "" for none
+	levelNames          []string        // columns of the random intercepts (without --partial), outermost first
+	needsLevels         bool            // the model has random intercepts
+	permuted, resampled bool            // a randomisation test, a bootstrap was asked for
+}
+
+// Words of the flags.
+const (
+	modelMixed    = "mixed"
+	modelLogistic = "logistic"
+	modelOLS      = "ols"
+	modelIV       = "iv"
+	modelMeans    = "means"
+	modelBayes    = "bayes"
+
+	byDifference   = "difference"
+	byClusterMeans = "cluster-means"
+	byRCTYes       = "rct-yes"
+)
+
+// fitFor says which models a flag belongs to; a flag that is not here belongs
+// to all.
+var fitFor = map[string][]string{
+	"levels":     {modelMixed, modelBayes},
+	"partial":    {modelMixed, modelBayes},
+	"slope":      {modelMixed, modelBayes},
+	"df":         {modelMixed},
+	"method":     {modelMixed},
+	"quadrature": {modelLogistic},
+	"se":         {modelOLS, modelIV},
+	"weights":    {modelOLS, modelIV},
+	"received":   {modelIV},
+	"estimator":  {modelMeans},
+	"weighting":  {modelMeans},
+	"population": {modelMeans},
+	"pairs":      {modelMeans},
+	"draws":      {modelBayes},
+	"permute":    {modelMixed, modelOLS},
+	"bootstrap":  {modelMixed, modelOLS},
 }
 
 func (a *app) fitCommand() *cobra.Command {
 	var f fitFlags
-	c := command("fit --data FILE --outcome COL --arm COL --cluster COL", "Fit the model of a trial to a CSV file, without any store",
-		"Fit a two-level random-intercept model (pupils in schools) to a CSV file and give the adjusted\ndifference between arms, its effect size by every denominator, variances and intra-cluster\ncorrelation. An empty cell or NA is a missing value; rows with one are left out and counted.",
-		"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School\nevenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --control 0 --cluster School --covariates Pretest,FSM --factors Stratum --df satterthwaite --format json",
-		noArgs, func(_ context.Context, _ []string) error { return a.fit(f) })
-	c.Flags().StringVar(&f.data, "data", "", "the CSV file")
-	c.Flags().StringVar(&f.outcome, "outcome", "", "column of the outcome")
-	c.Flags().StringVar(&f.arm, "arm", "", "column of the arm")
-	c.Flags().StringVar(&f.control, "control", "", "the control arm's value (default: the first in order)")
-	c.Flags().StringVar(&f.cluster, "cluster", "", "column of the school")
-	c.Flags().StringSliceVar(&f.covariates, "covariates", nil, "columns of numeric covariates")
-	c.Flags().StringSliceVar(&f.factors, "factors", nil, "columns of categorical covariates")
-	c.Flags().Float64Var(&f.confidence, "confidence", 0.95, "confidence of the intervals, in (0,1)")
+	var c *cobra.Command
+	c = command("fit --data FILE --outcome COL --arm COL --cluster COL", "Fit the model of a trial to a CSV file, without any store",
+		"Fit a model to a CSV file and give the adjusted difference between arms, its effect size by every\ndenominator, variances and intra-cluster correlation. An empty cell or NA is a missing value; rows\nwith one are left out and counted.\n\n"+
+			"Models: mixed (pupils in schools, random intercepts; the default), logistic (an outcome of 0 and 1),\nols (least squares, standard errors robust to schools), iv (two-stage least squares: the arm drawn is\nthe instrument for what was received), means (difference in means by the design declared: --cluster if\nschools were drawn, --strata if within blocks, --pairs if in pairs), bayes (posterior of the mixed\nmodel). A flag that says less than it seems to (of another model) is refused.\n\n"+
+			"--permute redraws: by the trial's own --design with --strata (or --roster), else by exchanging the\narms of schools (within --strata), all exchanges where they are at most the number asked for.",
+		"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School\n"+
+			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --control 0 --cluster School --covariates Pretest,FSM --factors Stratum --df satterthwaite --format json\n"+
+			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --levels School,Class --covariates Pretest\n"+
+			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --partial Community\n"+
+			"evenhand analysis fit --data mst.csv --outcome Posttest --arm Treat --cluster School --slope full\n"+
+			"evenhand analysis fit --data ks2.csv --outcome Pass --arm Treat --cluster School --model logistic --quadrature 25\n"+
+			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --model ols --se CR2\n"+
+			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --model iv --received Sessions\n"+
+			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --strata Stratum --model means\n"+
+			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --permute 10000 --design design.txt --strata Stratum\n"+
+			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --bootstrap 2000 --resample schools",
+		noArgs, func(context.Context, []string) error {
+			f.changed = map[string]bool{}
+			c.Flags().Visit(func(flag *pflag.Flag) { f.changed[flag.Name] = true })
+			return a.fit(f)
+		})
+	flags := c.Flags()
+	flags.StringVar(&f.data, "data", "", "the CSV file")
+	flags.StringVar(&f.outcome, "outcome", "", "column of the outcome")
+	flags.StringVar(&f.arm, "arm", "", "column of the arm")
+	flags.StringVar(&f.control, "control", "", "the control arm's value (default: the first in order)")
+	flags.StringVar(&f.cluster, "cluster", "", "column of the school")
+	flags.StringSliceVar(&f.levels, "levels", nil, "instead of --cluster: columns of the random intercepts, outermost first (School,Class)")
+	flags.StringVar(&f.partial, "partial", "", "column of the communities, empty where a school is in none, as in the control arm")
+	addChoice(c, &f.slope, "slope", "", "the arm's effect varies over schools: with a covariance or without", string(mixed.FullSlope), string(mixed.DiagonalSlope))
+	flags.StringSliceVar(&f.covariates, "covariates", nil, "columns of numeric covariates")
+	flags.StringSliceVar(&f.factors, "factors", nil, "columns of categorical covariates")
+	addChoice(c, &f.model, "model", modelMixed, "the model", modelMixed, modelLogistic, modelOLS, modelIV, modelMeans, modelBayes)
+	flags.StringVar(&f.receivedCol, "received", "", "model iv: column of what was received (0/1, or a dose)")
+	flags.StringVar(&f.weightsCol, "weights", "", "models ols and iv: column of the weights")
+	flags.StringVar(&f.strataCol, "strata", "", "column of the strata or blocks of the draw, for means, --permute and --bootstrap (as covariates they are --factors)")
+	flags.Float64Var(&f.confidence, "confidence", 0.95, "confidence of the intervals, in (0,1)")
 	addChoice(c, &f.df, "df", string(mixed.KenwardRoger), "degrees of freedom", string(mixed.KenwardRoger), string(mixed.Satterthwaite), string(mixed.SatterthwaiteExpected), string(mixed.Containment), string(mixed.Z))
 	addChoice(c, &f.method, "method", "reml", "criterion by which variances are estimated", "reml", "ml")
+	addChoice(c, &f.se, "se", "", "models ols and iv: standard errors (default: CR2 with --cluster, else HC2)", varianceNames()...)
+	flags.IntVar(&f.quadrature, "quadrature", 25, "model logistic: quadrature points; 1 is Laplace")
+	addChoice(c, &f.estimator, "estimator", byDifference, "model means: of people, of schools' means, or of the RCT-YES family", byDifference, byClusterMeans, byRCTYes)
+	addChoice(c, &f.weighting, "weighting", string(means.ByPeople), "cluster-means and rct-yes: what a school or block counts", string(means.ByPeople), string(means.Equally))
+	addChoice(c, &f.population, "population", string(means.Finite), "rct-yes: whom the answer is for", string(means.Finite), string(means.Super))
+	flags.BoolVar(&f.pairs, "pairs", false, "model means: --strata are pairs")
+	flags.IntVar(&f.draws, "draws", 1000, "model bayes: draws of each of 4 chains")
+	flags.IntVar(&f.permute, "permute", 0, "redraws of a randomisation test")
+	flags.StringVar(&f.design, "design", "", "with --permute: the trial's design (design.txt of its bundle)")
+	flags.StringVar(&f.roster, "roster", "", "with --design: the trial's roster (roster.txt) instead of --strata")
+	flags.StringVar(&f.chance, "chance", "", "with --design of method constrained: the draw's chance (chance.txt)")
+	flags.IntVar(&f.bootstrap, "bootstrap", 0, "bootstrap replicates")
+	addChoice(c, &f.resample, "resample", string(permute.Schools), "with --bootstrap: what varies", string(permute.Schools), string(permute.Pupils), string(permute.Both), string(permute.Residual))
+	flags.Uint64Var(&f.seed, "seed", 1, "seed of simulated numbers: the same seed gives the same answer")
 	return c
+}
+
+func varianceNames() []string {
+	names := make([]string, len(robust.Variances))
+	for i, v := range robust.Variances {
+		names[len(names)-1-i] = string(v)
+	}
+	return names
+}
+
+// check refuses flags that are missing, contradict one another or belong to
+// another model, all at once.
+func (f *fitFlags) check() error {
+	var faults []string
+	say := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	for _, needed := range []struct{ flag, value string }{{"data", f.data}, {"outcome", f.outcome}, {"arm", f.arm}} {
+		if needed.value == "" {
+			say("--%s is missing", needed.flag)
+		}
+	}
+	model := f.model.value
+	f.needsLevels = model == modelMixed || model == modelLogistic || model == modelBayes
+	switch {
+	case f.cluster != "" && len(f.levels) > 0:
+		say("--cluster and --levels: give one of them; --levels names all random intercepts, the school's too")
+	case f.cluster == "" && len(f.levels) == 0 && f.needsLevels:
+		say("--cluster is missing")
+	}
+	var names []string
+	for name := range f.changed {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if models, ok := fitFor[name]; ok && !slices.Contains(models, model) {
+			say("--%s belongs to --model %s, not to %s", name, strings.Join(models, " or "), model)
+		}
+	}
+	if model == modelIV && f.receivedCol == "" {
+		say("--received is missing: model iv needs the column of what was received")
+	}
+	if !(f.confidence > 0 && f.confidence < 1) {
+		say("--confidence: a number between 0 and 1, such as 0.95")
+	}
+	if f.quadrature < 1 || f.quadrature > 100 {
+		say("--quadrature: from 1 (Laplace) to 100 points")
+	}
+	if f.draws < 20 || f.draws > 1_000_000 {
+		say("--draws: from 20 to 1,000,000")
+	}
+	f.permuted, f.resampled = f.changed["permute"], f.changed["bootstrap"]
+	if f.permuted && (f.permute < 1 || f.permute > 1_000_000) {
+		say("--permute: from 1 to 1,000,000 redraws")
+	}
+	if f.resampled && (f.bootstrap < 100 || f.bootstrap > 1_000_000) {
+		say("--bootstrap: from 100 to 1,000,000 replicates")
+	}
+	if f.resampled && f.cluster == "" {
+		say("--bootstrap resamples schools, or pupils in schools: --cluster is missing")
+	}
+	for _, with := range []struct {
+		flag string
+		ok   bool
+		of   string
+	}{
+		{"design", f.permuted, "--permute"}, {"roster", f.design != "", "--design"}, {"chance", f.design != "", "--design"},
+		{"resample", f.resampled, "--bootstrap"}, {"pairs", f.strataCol != "", "--strata"},
+		{"strata", model == modelMeans || f.permuted || f.resampled, "--model means, --permute or --bootstrap"},
+		{"seed", model == modelBayes || f.permuted || f.resampled, "--model bayes, --permute or --bootstrap"},
+		{"population", f.estimator.value == byRCTYes, "--estimator rct-yes"},
+		{"weighting", f.estimator.value != byDifference, "--estimator cluster-means or rct-yes"},
+	} {
+		if f.changed[with.flag] && !with.ok {
+			say("--%s goes with %s", with.flag, with.of)
+		}
+	}
+	if model == modelMeans && f.estimator.value == byClusterMeans && f.cluster == "" {
+		say("--estimator cluster-means compares the means of schools: --cluster is missing")
+	}
+	if model == modelMeans && f.estimator.value != byRCTYes && len(f.covariates)+len(f.factors) > 0 {
+		say("--covariates and --factors: a difference in means has none (--estimator rct-yes can have them, and so can the other models)")
+	}
+	if f.design != "" && f.roster != "" && f.strataCol != "" {
+		say("--roster and --strata: give one of them; the roster has the strata")
+	}
+	if len(faults) > 0 {
+		return usageError{errors.New(strings.Join(faults, "\n"))}
+	}
+	f.levelNames, f.clusterName = f.levels, f.cluster
+	if f.cluster != "" {
+		f.levelNames = []string{f.cluster}
+	} else if len(f.levels) > 0 {
+		f.clusterName = f.levels[0]
+	}
+	return nil
 }
 
 // tableData is a CSV file with its columns found by header.
@@ -163,23 +357,39 @@ func sortLevels(levels []string) {
 
 // The JSON of `analysis fit`; numbers unrounded, null where there is none.
 type fitJSON struct {
-	N            fitN               `json:"n"`
-	Model        string             `json:"model"`
-	Control      string             `json:"control"`
-	Coefficients []fitCoefficient   `json:"coefficients"`
-	Variances    []fitVariance      `json:"variances"`
-	ICC          []fitICC           `json:"icc"`
-	Criterion    fitCriterion       `json:"criterion"`
-	Convergence  fitConvergence     `json:"convergence"`
-	EffectSizes  []fitEffect        `json:"effect_sizes"`
-	Warnings     []analysis.Warning `json:"warnings"`
+	N             fitN               `json:"n"`
+	Model         string             `json:"model"`
+	Control       string             `json:"control"`
+	Coefficients  []fitCoefficient   `json:"coefficients"`
+	ArmsTest      *fitJoint          `json:"arms_test"` // with more than two arms
+	Variances     []fitVariance      `json:"variances"`
+	ICC           []fitICC           `json:"icc"`
+	Criterion     *fitCriterion      `json:"criterion"`
+	Convergence   *fitConvergence    `json:"convergence"`
+	EffectSizes   []fitEffect        `json:"effect_sizes"`
+	GMLM          []fitGMLM          `json:"g_mlm"`
+	EEF           []fitEEF           `json:"eef_analytics"`
+	IV            *fitIV             `json:"iv"`
+	Posterior     *fitPosterior      `json:"posterior"`
+	Randomisation *fitRandomisation  `json:"randomisation_inference"`
+	Bootstrap     *fitBootstrap      `json:"bootstrap"`
+	Warnings      []analysis.Warning `json:"warnings"`
+
+	statistic  string // "t" or "z", for the table
+	confidence float64
 }
 
 type fitN struct {
 	Rows     int          `json:"rows"`
 	Used     int          `json:"used"`
-	Clusters int          `json:"clusters"`
+	Clusters int          `json:"clusters"` // schools with a row used; 0 where no school was named
+	Groups   []fitGroups  `json:"groups"`   // of each random intercept, outermost first
 	Dropped  []fitDropped `json:"dropped"`
+}
+
+type fitGroups struct {
+	Level string `json:"level"`
+	N     int    `json:"n"`
 }
 
 type fitDropped struct {
@@ -192,21 +402,31 @@ type fitCoefficient struct {
 	Estimate  float64    `json:"estimate"`
 	SE        float64    `json:"se"`
 	DF        *float64   `json:"df"`
-	Statistic float64    `json:"statistic"`
-	P         float64    `json:"p"`
+	Statistic *float64   `json:"statistic"`
+	P         *float64   `json:"p"`
 	CI        [2]float64 `json:"ci"`
 	DFMethod  string     `json:"df_method"`
 }
 
+type fitJoint struct {
+	F      float64  `json:"f"`
+	DF1    float64  `json:"df1"`
+	DF2    *float64 `json:"df2"`
+	P      float64  `json:"p"`
+	Method string   `json:"method"`
+}
+
 type fitVariance struct {
-	Level string  `json:"level"`
-	Value float64 `json:"value"`
+	Level string   `json:"level"`
+	Term  string   `json:"term,omitempty"` // of a random slope: its column, or both columns of a covariance
+	Value float64  `json:"value"`
+	SE    *float64 `json:"se"`
 }
 
 type fitICC struct {
-	Level string     `json:"level"`
-	Value float64    `json:"value"`
-	CI    [2]float64 `json:"ci"`
+	Level string      `json:"level"`
+	Value float64     `json:"value"`
+	CI    *[2]float64 `json:"ci"`
 }
 
 type fitCriterion struct {
@@ -223,12 +443,46 @@ type fitConvergence struct {
 type fitEffect struct {
 	Term        string         `json:"term"`
 	Denominator analysis.Scale `json:"denominator"`
-	SD          float64        `json:"sd"`
+	SD          *float64       `json:"sd"`
 	Value       float64        `json:"value"`
-	SE          float64        `json:"se"`
+	SE          *float64       `json:"se"`
 	CI          [2]float64     `json:"ci"`
 	DF          *float64       `json:"df"`
 	Method      string         `json:"method"`
+}
+
+type fitGMLM struct {
+	Term        string         `json:"term"`
+	Denominator analysis.Scale `json:"denominator"`
+	SD          float64        `json:"sd"`
+	Delta       float64        `json:"delta"`
+	G           float64        `json:"g"`
+	SE          float64        `json:"se"`
+	// SELmeInfo is as lmeInfo 0.3.2 computes it, by a mistake (METHODS.md).
+	SELmeInfo  float64    `json:"se_lmeinfo"`
+	DF         float64    `json:"df"`
+	J          float64    `json:"j"`
+	Symmetric  [2]float64 `json:"ci_symmetric"`
+	Noncentral [2]float64 `json:"ci_noncentral"`
+}
+
+type fitEEF struct {
+	Term  string     `json:"term"`
+	Name  string     `json:"name"`
+	Value float64    `json:"value"`
+	CI    [2]float64 `json:"ci"`
+	SE    float64    `json:"se"`
+	Plain float64    `json:"plain"` // the difference over the SD, without that package's factor
+}
+
+func some(v float64) *float64 { return &v }
+
+// someOr0 is nil for the 0 that stands for "none".
+func someOr0(v float64) *float64 {
+	if v == 0 {
+		return nil
+	}
+	return &v
 }
 
 func finiteDF(df float64) *float64 {
@@ -238,165 +492,287 @@ func finiteDF(df float64) *float64 {
 	return &df
 }
 
+// fitRows are the rows that a model is fitted to, with what belongs to them.
+type fitRows struct {
+	fitFlags
+	file     string
+	rows     int // in the file
+	dropped  []fitDropped
+	data     *mixed.Data     // complete rows
+	school   analysis.Column // of the rows used; Codes nil where no school was named
+	schools  int             // with a row used
+	strata   analysis.Column // the same, of the strata
+	received []float64
+	weights  []float64
+	whole    analysis.Column // the school of every row of the file
+	table    *tableData
+	read     func(string) ([]byte, error)
+	notes    []analysis.Warning
+}
+
 func (a *app) fit(f fitFlags) error {
-	for _, needed := range []struct{ flag, value string }{{"data", f.data}, {"outcome", f.outcome}, {"arm", f.arm}, {"cluster", f.cluster}} {
-		if needed.value == "" {
-			return usagef("--%s is missing", needed.flag)
-		}
-	}
-	if !(f.confidence > 0 && f.confidence < 1) {
-		return usagef("--confidence: a number between 0 and 1, such as 0.95")
+	if err := f.check(); err != nil {
+		return err
 	}
 	d, err := a.readTable(f.data)
 	if err != nil {
 		return err
 	}
-	rows := mixed.Rows{Outcome: d.number("outcome", f.outcome), Arm: d.category("arm", f.arm)}
-	school := d.category("cluster", f.cluster)
+	r, err := d.fitRows(f, a.readFile)
+	if err != nil {
+		return err
+	}
+	out, err := r.fit()
+	var single *mixed.NotIdentifiedError
+	var empty *mixed.EmptyArmError
+	switch {
+	case errors.As(err, &single) && single.SingleRows:
+		return withHint(err, "a model of schools as rows is --model ols; in a protocol it is `measured: schools` with `model: linear`")
+	case errors.As(err, &empty) && len(f.levels) > 0:
+		return withHint(err, "is a level empty in the whole arm? A level that one arm does not have is given with --partial")
+	case err != nil:
+		return err
+	}
+	out.N.Rows, out.N.Used, out.N.Clusters, out.N.Dropped = r.rows, len(r.data.Y), r.schools, r.dropped
+	out.Warnings = append(out.Warnings, r.notes...)
+	slices.SortStableFunc(out.Warnings, func(x, y analysis.Warning) int { return strings.Compare(x.Code, y.Code) })
+	out.Warnings = slices.Compact(out.Warnings)
+	return a.print(out, func() { a.showFit(out) })
+}
+
+// fitRows reads the columns and leaves out incomplete rows.
+func (d *tableData) fitRows(f fitFlags, read func(string) ([]byte, error)) (*fitRows, error) {
+	n := len(d.t.Rows)
+	r := &fitRows{fitFlags: f, file: d.file, rows: n, table: d, read: read, dropped: []fitDropped{}}
+	in := mixed.Rows{Outcome: d.number("outcome", f.outcome), Arm: d.category("arm", f.arm)}
+	var extra []analysis.Column
+	levelFlag := "cluster"
+	if len(f.levels) > 0 {
+		levelFlag = "levels"
+	}
+	var levels []analysis.Column
+	for _, name := range f.levelNames {
+		c := d.category(levelFlag, name)
+		if name == f.clusterName {
+			r.whole = c
+		}
+		levels, extra = append(levels, c), append(extra, c)
+	}
+	optional := func(flag, name string, read func(string, string) analysis.Column) (c analysis.Column) {
+		if name != "" {
+			c = read(flag, name)
+			extra = append(extra, c)
+		}
+		return c
+	}
+	strata := optional("strata", f.strataCol, d.category)
+	received := optional("received", f.receivedCol, d.number)
+	weights := optional("weights", f.weightsCol, d.number)
 	for _, name := range f.covariates {
-		rows.Covariates = append(rows.Covariates, d.number("covariates", name))
+		in.Covariates = append(in.Covariates, d.number("covariates", name))
 	}
 	for _, name := range f.factors {
-		rows.Covariates = append(rows.Covariates, d.category("factors", name))
+		in.Covariates = append(in.Covariates, d.category("factors", name))
+	}
+	var partial analysis.Column
+	if f.partial != "" {
+		partial = d.category("partial", f.partial)
 	}
 	if len(d.faults) == 0 {
 		if f.control != "" {
-			if rows.Control = slices.Index(rows.Arm.Levels, f.control); rows.Control < 0 {
-				d.faults = append(d.faults, fmt.Sprintf("--control: %s has no %q in %s; it has %s", d.file, f.control, f.arm, strings.Join(rows.Arm.Levels, ", ")))
+			if in.Control = slices.Index(in.Arm.Levels, f.control); in.Control < 0 {
+				d.faults = append(d.faults, fmt.Sprintf("--control: %s has no %q in %s; it has %s", d.file, f.control, f.arm, strings.Join(in.Arm.Levels, ", ")))
 			}
 		}
-		if len(rows.Arm.Levels) < 2 {
-			d.faults = append(d.faults, fmt.Sprintf("--arm: %s has one value only in %s (%s): there is nothing to compare", d.file, f.arm, strings.Join(rows.Arm.Levels, "")))
+		switch len(in.Arm.Levels) {
+		case 0:
+			d.faults = append(d.faults, fmt.Sprintf("--arm: %s has no value in %s", d.file, f.arm))
+		case 1:
+			d.faults = append(d.faults, fmt.Sprintf("--arm: %s has one value only in %s (%s): there is nothing to compare", d.file, f.arm, in.Arm.Levels[0]))
 		}
+		for i := range weights.Values {
+			if weights.Observed[i] && !(weights.Values[i] > 0) {
+				d.faults = append(d.faults, fmt.Sprintf("%s row %d, %s: %v is no weight; weights are positive", d.file, d.t.At[i], f.weightsCol, weights.Values[i]))
+			}
+		}
+	}
+	if len(d.faults) > 20 {
+		d.faults = append(d.faults[:20], fmt.Sprintf("and %d more", len(d.faults)-20))
 	}
 	if len(d.faults) > 0 {
-		return errors.New(strings.Join(d.faults, "\n"))
+		return nil, errors.New(strings.Join(d.faults, "\n"))
 	}
-	n := len(d.t.Rows)
-	for i := range n { // a row in no school is in no analysis
-		if !school.Observed[i] {
-			rows.Arm.Observed[i] = false
+	// Why a row is left out: the first column that it lacks.
+	lost := map[string]int{}
+	all := append(append([]analysis.Column{in.Outcome, in.Arm}, extra...), in.Covariates...)
+	in.Arm.Observed = slices.Clone(in.Arm.Observed)
+	for i := range n {
+		for _, c := range all {
+			if !c.Observed[i] {
+				lost[c.Name]++
+				in.Arm.Observed[i] = false
+				break
+			}
 		}
 	}
-	rows.Levels = []mixed.Level{mixed.LevelOf(school)}
-	data, used, err := rows.Design()
-	if err != nil {
-		return err
-	}
-	model := mixed.Model{Method: mixed.Method(strings.ToUpper(f.method.value))}
-	fit, err := mixed.New(data, model)
-	if err != nil {
-		var single *mixed.NotIdentifiedError
-		if errors.As(err, &single) {
-			return withHint(err, "a model of schools as rows belongs to a protocol with `measured: schools` and `model: linear`")
+	for _, c := range all {
+		if k := lost[c.Name]; k > 0 {
+			r.dropped = append(r.dropped, fitDropped{c.Name + " missing", k})
+			delete(lost, c.Name)
 		}
-		return err
 	}
-	out, err := a.fitted(fit, f, rows.Arm.Levels, rows.Control)
+	if f.needsLevels {
+		in.Levels = r.levels(partial, levels, in.Arm)
+	}
+	data, used, err := in.Design()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out.N.Rows = n
-	for _, l := range used.Dropped {
-		reason := l.Reason
-		if reason == f.arm+" missing" {
-			reason = f.arm + " or " + f.cluster + " missing"
-		}
-		out.N.Dropped = append(out.N.Dropped, fitDropped{reason, l.N})
+	r.data = data
+	r.school, r.strata = pickRows(r.whole, used.Rows), pickRows(strata, used.Rows)
+	r.received, r.weights = pickRows(received, used.Rows).Values, pickRows(weights, used.Rows).Values
+	seen := map[int]bool{}
+	for _, c := range r.school.Codes {
+		seen[c] = true
 	}
-	return a.print(out, func() { a.showFit(out, f.confidence) })
+	r.schools = len(seen)
+	return r, nil
 }
 
-func (a *app) fitted(fit *mixed.Fit, f fitFlags, arms []string, control int) (*fitJSON, error) {
-	df := mixed.DF(f.df.value)
-	out := &fitJSON{
-		N: fitN{Used: fit.N, Dropped: []fitDropped{}}, Model: fit.Description, Control: arms[control],
-		ICC: []fitICC{}, EffectSizes: []fitEffect{}, Warnings: append([]analysis.Warning{}, fit.Warnings...),
-		Criterion:   fitCriterion{string(fit.Method), fit.Criterion},
-		Convergence: fitConvergence{fit.Iterations, fit.Gradient, fit.Singular},
-	}
-	for _, g := range fit.Groups {
-		if g.Level == f.cluster {
-			out.N.Clusters = g.N
+// levels makes the random intercepts, outermost first. An inner group's label
+// that comes in two outer groups names two groups.
+func (r *fitRows) levels(partial analysis.Column, columns []analysis.Column, arm analysis.Column) []mixed.Level {
+	var all []mixed.Level
+	if partial.Name != "" {
+		all = append(all, mixed.LevelOf(partial))
+		without := 0
+		for i := range arm.Codes {
+			if arm.Observed[i] && !partial.Observed[i] {
+				without++
+			}
+		}
+		if without == 0 {
+			r.notes = append(r.notes, analysis.Warning{Code: "not-partial", Text: fmt.Sprintf("Every row is in a %s: no arm is without, and the variance between them is taken to be the same in all arms. Leave the column empty in the arm that had none.", partial.Name)})
 		}
 	}
-	tests, err := fit.Tests(df, f.confidence)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range tests {
-		out.Coefficients = append(out.Coefficients, fitCoefficient{t.Name, t.Estimate, t.SE, finiteDF(t.DF), t.Statistic, t.P, [2]float64{t.Low, t.High}, string(t.Method)})
-	}
-	for _, v := range fit.Variances {
-		out.Variances = append(out.Variances, fitVariance{v.Level, v.Value})
-	}
-	iccs, err := fit.ICCs(f.confidence)
-	if err != nil {
-		return nil, err
-	}
-	for _, i := range iccs {
-		out.ICC = append(out.ICC, fitICC{i.Level, i.Value, [2]float64{i.Low, i.High}})
-	}
-	for i, arm := range arms {
-		if i == control {
-			continue
+	for k, c := range columns {
+		level := mixed.LevelOf(c)
+		if k > 0 {
+			outer := all[len(all)-1]
+			within := mixed.Within(outer, level)
+			if groupsOf(within) > groupsOf(level) {
+				r.notes = append(r.notes, analysis.Warning{Code: "labels-reused", Text: fmt.Sprintf("The same %s labels occur in several groups of %s: they were taken to be different groups.", c.Name, outer.Name)})
+			}
+			level = within
 		}
-		all, missing, err := effectsize.All(fit, arm, effectsize.Options{DF: df, Level: f.confidence})
-		if err != nil {
+		all = append(all, level)
+	}
+	return all
+}
+
+func groupsOf(l mixed.Level) int {
+	seen := map[int]bool{}
+	for _, g := range l.Index {
+		if g >= 0 {
+			seen[g] = true
+		}
+	}
+	return len(seen)
+}
+
+// pickRows is a column with the rows given; an empty column stays empty.
+func pickRows(c analysis.Column, rows []int) analysis.Column {
+	out := analysis.Column{Name: c.Name, Levels: c.Levels}
+	for _, i := range rows {
+		switch {
+		case c.Codes != nil:
+			out.Codes = append(out.Codes, c.Codes[i])
+		case c.Values != nil:
+			out.Values = append(out.Values, c.Values[i])
+		}
+	}
+	return out
+}
+
+// fit fits the model that was asked for.
+func (r *fitRows) fit() (*fitJSON, error) {
+	out := &fitJSON{Control: r.data.Arms[r.data.Control], Variances: []fitVariance{}, ICC: []fitICC{}, EffectSizes: []fitEffect{}, GMLM: []fitGMLM{}, EEF: []fitEEF{}, Warnings: []analysis.Warning{}, statistic: "t", confidence: r.confidence}
+	out.N.Groups = []fitGroups{}
+	fit := map[string]func(*fitJSON) error{modelMixed: r.mixed, modelLogistic: r.logistic, modelOLS: r.ols, modelIV: r.iv, modelMeans: r.means, modelBayes: r.bayes}[r.model.value]
+	if err := fit(out); err != nil {
+		return nil, err
+	}
+	if r.permuted {
+		if err := r.redraw(out); err != nil {
 			return nil, err
 		}
-		for _, e := range all {
-			out.EffectSizes = append(out.EffectSizes, fitEffect{mixed.ArmTerm(arm, arms[control]), e.Scale, e.SD, e.Value, e.SE, [2]float64{e.Interval.Low, e.Interval.High}, finiteDF(e.DF), e.Interval.Method})
-			for _, w := range e.Warnings {
-				if !slices.Contains(out.Warnings, w) {
-					out.Warnings = append(out.Warnings, w)
-				}
-			}
-		}
-		for _, scale := range effectsize.Scales {
-			why, ok := missing[scale]
-			if !ok {
-				continue
-			}
-			out.Warnings = append(out.Warnings, analysis.Warning{Code: "no-effect-size", Text: fmt.Sprintf("%s vs %s: no effect size by %s: %v", arm, arms[control], scale, why)})
+	}
+	if r.resampled {
+		if err := r.resampling(out); err != nil {
+			return nil, err
 		}
 	}
-	sort.SliceStable(out.Warnings, func(i, j int) bool { return out.Warnings[i].Code < out.Warnings[j].Code })
 	return out, nil
 }
 
-func (a *app) showFit(out *fitJSON, confidence float64) {
-	interval := fmt.Sprintf("%g %% interval", 100*confidence)
+func (a *app) showFit(out *fitJSON) {
 	a.say("%s", out.Model)
-	a.say("%d of %d rows used, %d schools; control arm: %s", out.N.Used, out.N.Rows, out.N.Clusters, out.Control)
+	schools := ""
+	if out.N.Clusters > 0 {
+		schools = ", " + count(out.N.Clusters, "school")
+	}
+	a.say("%d of %s used%s; control arm: %s", out.N.Used, count(out.N.Rows, "row"), schools, out.Control)
 	for _, l := range out.N.Dropped {
 		a.say("  left out: %d (%s)", l.Rows, l.Reason)
 	}
 	a.say("")
-	rows := [][]string{{"term", "estimate", "SE", "df", "t", "p", interval}}
+	interval := fmt.Sprintf("%g %% interval", 100*out.confidence)
+	rows := [][]string{{"term", "estimate", "SE", "df", out.statistic, "p", interval}}
 	method := ""
-	for _, c := range out.Coefficients {
-		df := "–"
-		if c.DF != nil {
-			df = fmt.Sprintf("%.2f", *c.DF)
+	number := func(format string, v *float64) string {
+		if v == nil {
+			return "–"
 		}
+		return fmt.Sprintf(format, *v)
+	}
+	for _, c := range out.Coefficients {
 		method = c.DFMethod
-		rows = append(rows, []string{c.Term, fmt.Sprintf("%.6g", c.Estimate), fmt.Sprintf("%.6g", c.SE), df, fmt.Sprintf("%.3f", c.Statistic), fmt.Sprintf("%.4g", c.P), fmt.Sprintf("%.6g to %.6g", c.CI[0], c.CI[1])})
+		rows = append(rows, []string{c.Term, fmt.Sprintf("%.6g", c.Estimate), fmt.Sprintf("%.6g", c.SE), number("%.2f", c.DF), number("%.3f", c.Statistic), number("%.4g", c.P), fmt.Sprintf("%.6g to %.6g", c.CI[0], c.CI[1])})
 	}
 	a.table(rows)
-	a.say("\ndegrees of freedom: %s; %s criterion %.8g", method, out.Criterion.Method, out.Criterion.Value)
+	a.say("")
+	line := "degrees of freedom: " + method
+	if out.Criterion != nil {
+		line += fmt.Sprintf("; %s criterion %.8g", out.Criterion.Method, out.Criterion.Value)
+	}
+	a.say("%s", line)
+	if t := out.ArmsTest; t != nil {
+		a.say("all arms alike: F = %.4f on %g and %s degrees of freedom, p = %.4g (%s)", t.F, t.DF1, number("%.2f", t.DF2), t.P, t.Method)
+	}
 	for _, v := range out.Variances {
-		a.say("variance  %-12s %.6g", v.Level, v.Value)
+		name := v.Level
+		if v.Term != "" {
+			name += ", " + v.Term
+		}
+		a.say("variance  %-12s %.6g", name, v.Value)
 	}
 	for _, i := range out.ICC {
-		a.say("ICC       %-12s %.4f (%.4f to %.4f), given the covariates", i.Level, i.Value, i.CI[0], i.CI[1])
+		ci := ""
+		if i.CI != nil {
+			ci = fmt.Sprintf(" (%.4f to %.4f)", i.CI[0], i.CI[1])
+		}
+		a.say("ICC       %-12s %.4f%s, given the covariates", i.Level, i.Value, ci)
 	}
 	a.say("")
 	rows = [][]string{{"effect size", "SD divided by", "SD", "value", interval}}
 	for _, e := range out.EffectSizes {
-		rows = append(rows, []string{e.Term, string(e.Denominator), fmt.Sprintf("%.5g", e.SD), fmt.Sprintf("%.4f", e.Value), fmt.Sprintf("%.4f to %.4f", e.CI[0], e.CI[1])})
+		rows = append(rows, []string{e.Term, string(e.Denominator), number("%.5g", e.SD), fmt.Sprintf("%.4f", e.Value), fmt.Sprintf("%.4f to %.4f", e.CI[0], e.CI[1])})
 	}
 	a.table(rows)
+	a.showIV(out.IV)
+	a.showPosterior(out.Posterior)
+	a.showRandomisation(out.Randomisation)
+	a.showBootstrap(out.Bootstrap)
 	for _, w := range out.Warnings {
 		a.say("warning (%s): %s", w.Code, w.Text)
 	}

@@ -97,8 +97,8 @@ func TestFitNumbers(t *testing.T) {
 			same(df+" estimate of "+term, c.Estimate, want.Fixef[term])
 			same(df+" SE of "+term, c.SE, se)
 			same(df+" df of "+term, *c.DF, test.DF)
-			same(df+" t of "+term, c.Statistic, test.T)
-			same(df+" p of "+term, c.P, test.P)
+			same(df+" t of "+term, *c.Statistic, test.T)
+			same(df+" p of "+term, *c.P, test.P)
 			same(df+" lower end of "+term, c.CI[0], test.CI[0])
 			same(df+" upper end of "+term, c.CI[1], test.CI[1])
 			if c.DFMethod != df {
