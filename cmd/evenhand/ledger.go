@@ -148,13 +148,19 @@ func (a *app) ledgerCommand() *cobra.Command {
 						return err
 					}
 				}
+				words, err := trial.WordsOf(r.Head)
+				if err != nil {
+					return err
+				}
 				return a.print(struct {
 					Trial   string `json:"trial"`
 					Entries int    `json:"entries"`
 					Head    string `json:"head"`
+					Words   string `json:"words"`
 					Made    string `json:"made"`
 					Text    string `json:"text"`
-				}{r.Trial, r.Size, r.Head, r.At.Format("2006-01-02T15:04:05Z"), r.Text()}, func() {
+				}{r.Trial, r.Size, r.Head, words, r.At.Format("2006-01-02T15:04:05Z"), r.Text()}, func() {
+					a.note("in words, to be compared over the telephone: %s", words)
 					if out != "" {
 						a.say("%s is the receipt of %d entries: give it to %s to keep", out, r.Size, cmp.Or(holder, "somebody who has no hand in the trial"))
 						return
