@@ -1030,7 +1030,7 @@ func solverDetail(path string) bool {
 // covered says how far the receipts reach.
 func (v *verifier) covered() {
 	switch n := len(v.lines); {
-	case len(v.opts.Receipts) == 0:
+	case len(v.opts.Receipts) == 0 && len(v.opts.Earlier) == 0:
 		v.say(Note, checkCovered, "you gave no receipt of your own: all %d entries could have been written anew together", n)
 	case v.reach < n:
 		which := fmt.Sprintf("entries %d to %d", v.reach+1, n)
