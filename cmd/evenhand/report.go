@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -196,7 +197,10 @@ func provenance(t *conduct.Trial, s conduct.Snapshot) reports.Provenance {
 	}
 	for _, r := range s.Ledger {
 		if e, err := r.Entry(); err == nil && e.Action == "draw rehearse" {
-			p.Rehearsals++
+			var after struct{ Times int }
+			if json.Unmarshal(e.After, &after) == nil {
+				p.Rehearsals += after.Times
+			}
 		}
 	}
 	if n := len(s.Rosters); n > 0 {
@@ -223,25 +227,12 @@ func provenance(t *conduct.Trial, s conduct.Snapshot) reports.Provenance {
 	return p
 }
 
-// buildReport makes the report's HTML.
-func (a *app) buildReport(t *conduct.Trial, s conduct.Snapshot) ([]byte, error) {
-	report, err := reports.Build(a.reportInput(t, s))
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	if err := render.HTML(&b, report); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
-}
-
 func (a *app) reportCommand() *cobra.Command {
 	var out string
 	var overwrite bool
-	build := command("build", "Write the report as one HTML file",
-		"Write the report as one self-contained HTML file (no script, nothing loaded from outside):\nparticipant flow, attrition, baseline, results, communities, provenance. Every number in a\nsentence is the table's own cell. Before the outcomes are in it says what is still missing; a trial\nthat was stopped before its draw gets its own short report.",
-		"evenhand report build\nevenhand report build --out draft.html --overwrite", noArgs,
+	build := command("build", "Write the report: HTML, Word, Excel or plain text",
+		"Write the report. The ending of --out says the form: .html (one self-contained page: no script,\nnothing loaded from outside), .docx (Word), .xlsx (every table a sheet) or .txt. It holds participant flow, attrition, baseline, results, communities, provenance. Every number in a\nsentence is the table's own cell. Before the outcomes are in it says what is still missing; a trial\nthat was stopped before its draw gets its own short report.",
+		"evenhand report build\nevenhand report build --out report.docx\nevenhand report build --out draft.html --overwrite", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
 			if err := vacant(out); err != nil && !overwrite {
 				return withHint(err, "give another name, or replace it with --overwrite")
@@ -250,14 +241,18 @@ func (a *app) reportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			html, err := a.buildReport(t, s)
+			report, err := reports.Build(a.reportInput(t, s))
 			if err != nil {
 				return err
 			}
-			if err := writeFile(out, overwrite, func(w io.Writer) error { _, err := w.Write(html); return err }); err != nil {
+			document, err := rendered(out, report)
+			if err != nil {
 				return err
 			}
-			digest := trial.DigestOf(string(html))
+			if err := writeFile(out, overwrite, func(w io.Writer) error { _, err := w.Write(document); return err }); err != nil {
+				return err
+			}
+			digest := trial.DigestOf(string(document))
 			if err := t.Log(ctx, "report build", "report", map[string]string{"report": digest}); err != nil {
 				return errors.Join(err, os.Remove(out))
 			}
@@ -268,7 +263,7 @@ func (a *app) reportCommand() *cobra.Command {
 		}))
 	build.Flags().StringVar(&out, "out", "report.html", "the file to write")
 	build.Flags().BoolVar(&overwrite, "overwrite", false, "replace the file if it is there")
-	return group("report", "The report", build)
+	return group("report", "The report: build it, take out a table or a picture, check an edited copy", append([]*cobra.Command{build}, a.reportParts()...)...)
 }
 
 func (a *app) auditCommand() *cobra.Command {
@@ -369,18 +364,22 @@ func (a *app) bundle(ctx context.Context, t *conduct.Trial) (audit.Bundle, error
 	if err != nil {
 		return audit.Bundle{}, err
 	}
-	html, err := a.buildReport(t, s)
+	report, err := reports.Build(a.reportInput(t, s))
 	if err != nil {
 		return audit.Bundle{}, err
 	}
+	var html, numbers bytes.Buffer
+	if err := errors.Join(render.HTML(&html, report), render.Numbers(&numbers, report)); err != nil {
+		return audit.Bundle{}, err
+	}
 	// The report in the bundle is an entry of the ledger in the bundle.
-	if err := t.Log(ctx, "report build", "report", map[string]string{"report": trial.DigestOf(string(html))}); err != nil {
+	if err := t.Log(ctx, "report build", "report", map[string]string{"report": trial.DigestOf(html.String())}); err != nil {
 		return audit.Bundle{}, err
 	}
 	if s.Ledger, err = t.Ledger(ctx); err != nil {
 		return audit.Bundle{}, err
 	}
-	b := audit.Bundle{Trial: t.ID(), Title: t.Protocol.Trial.Title, Program: t.Who.Program, Ledger: s.Ledger, ReportHTML: html, Rule: ruleFiles()}
+	b := audit.Bundle{Trial: t.ID(), Title: t.Protocol.Trial.Title, Program: t.Who.Program, Ledger: s.Ledger, ReportHTML: html.Bytes(), Numbers: numbers.Bytes(), Rule: ruleFiles()}
 	for _, v := range s.Versions {
 		b.Protocols = append(b.Protocols, audit.Protocol{Version: v.Version, Text: v.Text})
 	}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"evenhand/reports"
+	"evenhand/reports/render"
+	"evenhand/trial"
+	"evenhand/trial/conduct"
+)
+
+// renderings are the forms of a report by the ending of the file's name.
+var renderings = map[string]func(io.Writer, *reports.Report) error{
+	".html": render.HTML, ".docx": render.DOCX, ".xlsx": render.XLSX, ".txt": render.Text,
+}
+
+// rendered makes a report in the form that a file's name asks for.
+func rendered(file string, r *reports.Report) ([]byte, error) {
+	write := renderings[strings.ToLower(filepath.Ext(file))]
+	if write == nil {
+		return nil, usagef("--out %s: the ending says the form: .html, .docx (Word), .xlsx (every table a sheet) or .txt", file)
+	}
+	var b bytes.Buffer
+	if err := write(&b, r); err != nil {
+		return nil, fmt.Errorf("write %s: %w", file, err)
+	}
+	return b.Bytes(), nil
+}
+
+// theReport builds the report as the records stand.
+func (a *app) theReport(ctx context.Context, t *conduct.Trial) (*reports.Report, error) {
+	s, err := t.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return reports.Build(a.reportInput(t, s))
+}
+
+// one checks for at most one argument.
+func one(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usagef("%s takes one %s at most", cmd.CommandPath(), what)
+		}
+		return nil
+	}
+}
+
+// part is a table or a figure of the report, by its name.
+type part struct {
+	Name   string `json:"name"`
+	Number int    `json:"number"`
+	Title  string `json:"title"`
+}
+
+// listParts prints the parts that there are.
+func (a *app) listParts(key string, parts []part) error {
+	return a.print(map[string][]part{key: parts}, func() {
+		rows := [][]string{{"name", "number", "title"}}
+		for _, p := range parts {
+			rows = append(rows, []string{p.Name, fmt.Sprint(p.Number), p.Title})
+		}
+		a.table(rows)
+	})
+}
+
+// noPart says that there is no such part, with the nearest.
+func noPart(kind, name string, parts []part) error {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.Name)
+	}
+	err := usagef("the report has no %s %q", kind, name)
+	if near := trial.Nearest(name, names); near != "" {
+		return withHint(err, "did you mean %q?", near)
+	}
+	return withHint(err, "it has: %s", strings.Join(names, ", "))
+}
+
+// lint holds a Word file to the record. What a report says of the ledger is of
+// the moment when it was built, which is an entry of the ledger itself: so the
+// ledger is taken as it stood at the build that fits the file best.
+func (a *app) lint(ctx context.Context, t *conduct.Trial, file io.ReaderAt, size int64) (*render.Checked, error) {
+	s, err := t.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const builds = 20 // the latest so many
+	stands := []int{len(s.Ledger)}
+	for i := len(s.Ledger) - 1; i > 0 && len(stands) <= builds; i-- {
+		if e, err := s.Ledger[i].Entry(); err == nil && e.Action == "report build" {
+			stands = append(stands, i)
+		}
+	}
+	var best *render.Checked
+	for _, n := range stands {
+		then := s
+		then.Ledger = s.Ledger[:n]
+		then.Receipts = nil
+		for _, r := range s.Receipts {
+			if r.Size <= n {
+				then.Receipts = append(then.Receipts, r)
+			}
+		}
+		report, err := reports.Build(a.reportInput(t, then))
+		if err != nil {
+			return nil, err
+		}
+		checked, err := render.Lint(file, size, report)
+		if err != nil {
+			return nil, err
+		}
+		if best == nil || len(checked.Slips) < len(best.Slips) {
+			best = checked
+		}
+	}
+	return best, nil
+}
+
+func (a *app) reportParts() []*cobra.Command {
+	var tableOut, figureOut string
+	table := command("table [NAME]", "Print a table of the report as CSV, at full precision", "Print one table of the report as CSV, numbers with all their digits; without a name, list the tables.",
+		"evenhand report table\nevenhand report table flow --out flow.csv", one("name"),
+		func(ctx context.Context, args []string) error {
+			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
+				r, err := a.theReport(ctx, t)
+				if err != nil {
+					return err
+				}
+				var parts []part
+				for _, tab := range r.Tables() {
+					parts = append(parts, part{tab.ID, tab.Number, tab.Title})
+					if len(args) == 1 && tab.ID == args[0] {
+						var b bytes.Buffer
+						if err := render.CSV(&b, tab); err != nil {
+							return err
+						}
+						return a.printText(tableOut, b.String())
+					}
+				}
+				if len(args) == 1 {
+					return noPart("table", args[0], parts)
+				}
+				return a.listParts("tables", parts)
+			})
+		})
+	table.Flags().StringVar(&tableOut, "out", "", "write it to a file")
+	figure := command("figure [NAME]", "Print a picture of the report as SVG", "Print one picture of the report as SVG; without a name, list the pictures.",
+		"evenhand report figure\nevenhand report figure flow --out flow.svg", one("name"),
+		func(ctx context.Context, args []string) error {
+			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
+				r, err := a.theReport(ctx, t)
+				if err != nil {
+					return err
+				}
+				var parts []part
+				for _, f := range r.Figures() {
+					parts = append(parts, part{f.ID, f.Number, f.Title})
+					if len(args) == 1 && f.ID == args[0] {
+						return a.printText(figureOut, f.Drawing.Draw(f.ID+"-")+"\n")
+					}
+				}
+				if len(args) == 1 {
+					return noPart("figure", args[0], parts)
+				}
+				return a.listParts("figures", parts)
+			})
+		})
+	figure.Flags().StringVar(&figureOut, "out", "", "write it to a file")
+	lint := command("lint FILE.docx", "Find the numbers of an edited Word report that no longer equal the record",
+		"Read a Word file that report build wrote and somebody edited, and list every number that no longer\nequals the record: where it stands, and what it should be. Exit status 3 if there is one.",
+		"evenhand report lint report.docx", exactly("a Word file"),
+		func(ctx context.Context, args []string) error {
+			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return reason(err)
+				}
+				defer f.Close()
+				info, err := f.Stat()
+				if err != nil {
+					return reason(err)
+				}
+				checked, err := a.lint(ctx, t, f, info.Size())
+				if err != nil {
+					return fmt.Errorf("read %s: %w", args[0], err)
+				}
+				out := struct {
+					File    string        `json:"file"`
+					Cells   int           `json:"cells"`
+					Others  int           `json:"others"`
+					Missing []string      `json:"missing"`
+					Slips   []render.Slip `json:"slips"`
+				}{args[0], checked.Cells, checked.Others, append([]string{}, checked.Missing...), append([]render.Slip{}, checked.Slips...)}
+				if err := a.print(out, func() {
+					for _, s := range checked.Slips {
+						a.say("%s", s)
+					}
+					for _, m := range checked.Missing {
+						a.say("no longer in the document: %s", m)
+					}
+					a.say("%d numbers are cells of the record, %d others stand in the text: %d slips", checked.Cells, checked.Others, len(checked.Slips))
+				}); err != nil {
+					return err
+				}
+				if len(checked.Slips) > 0 {
+					return withHint(fmt.Errorf("%s: %d numbers do not equal the record: %w", args[0], len(checked.Slips), conduct.ErrDisagrees), "correct the lines listed, or build the report again if the records have changed since")
+				}
+				return nil
+			})
+		})
+	return []*cobra.Command{table, figure, lint}
+}
