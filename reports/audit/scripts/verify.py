@@ -11,6 +11,7 @@ where that is in the bundle, the analysis by scripts/analysis.R. It prints PASS
 and FAIL lines and ends with status 3 if there is a FAIL.
 """
 
+import base64
 import csv
 import hashlib
 import json
@@ -30,6 +31,14 @@ def say(ok, what, faults=()):
 
 def digest(data):
     return hashlib.sha256(data).hexdigest()
+
+
+def merkle(leaves):
+    """The root of RFC 6962, section 2.1."""
+    if len(leaves) < 2:
+        return hashlib.sha256(b"\0" + leaves[0] if leaves else b"").digest()
+    k = 1 << ((len(leaves) - 1).bit_length() - 1)
+    return hashlib.sha256(b"\1" + merkle(leaves[:k]) + merkle(leaves[k:])).digest()
 
 
 def main(folder, receipt):
@@ -80,6 +89,8 @@ def main(folder, receipt):
         n = int(r["entries"])
         if n > len(sums) or (n > 0 and sums[n - 1][1] != r["head"]):
             faults.append("%s saw another ledger at entry %d" % (name, n))
+        elif "tree" in r and base64.b64encode(merkle(lines[:n])).decode() != r["tree"]:
+            faults.append("%s has another root than the tree over %d entries" % (name, n))
     say(not faults, "receipts: %d agree with the ledger" % len(texts), faults)
     if not receipt:
         print("NOTE   you gave no receipt of your own: the whole ledger could have been written anew")
