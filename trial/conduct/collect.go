@@ -251,6 +251,9 @@ func (t *Trial) ImportBaselines(ctx context.Context, f File, scores []trial.Scor
 
 func (t *Trial) scores(ctx context.Context, action trial.Action, f File, scores []trial.Score, joiners []trial.Pupil, why string) error {
 	return t.write(ctx, action, func(tx *store.Tx) error {
+		if err := t.measured(tx, scores, joiners); err != nil {
+			return err
+		}
 		there, err := tx.Scores()
 		if err != nil {
 			return err
@@ -290,6 +293,35 @@ func (t *Trial) scores(ctx context.Context, action trial.Action, f File, scores 
 			Joiners []trial.Pupil
 		}{scores, joiners})
 	})
+}
+
+// measured sees that every score belongs to somebody on record, or to a joiner
+// who comes with it.
+func (t *Trial) measured(tx *store.Tx, scores []trial.Score, joiners []trial.Pupil) error {
+	on := map[string]bool{}
+	if t.Protocol.Trial.Measured == "schools" {
+		schools, err := tx.Schools()
+		if err != nil {
+			return err
+		}
+		for _, s := range schools {
+			on[s.ID] = true
+		}
+	} else {
+		pupils, err := tx.Pupils()
+		if err != nil {
+			return err
+		}
+		for _, p := range append(pupils, joiners...) {
+			on[p.ID] = true
+		}
+	}
+	for _, s := range scores {
+		if !on[s.Person] {
+			return fmt.Errorf("score of %s: %q is %w", s.Measure, s.Person, ErrUnknown)
+		}
+	}
+	return nil
 }
 
 // Imports lists the files taken in.
