@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"evenhand/analysis/internal/dist"
 	"evenhand/analysis/mixed"
@@ -202,6 +203,7 @@ func Calibrate(c Cell, s Calibration, progress func(done int) bool) ([]Judged, e
 type world struct {
 	c         Cell
 	s         Calibration
+	sizes     []int // pupils, in order of size where they are unequal
 	size      []int // pupils, by school
 	community []int // by school, −1 for none
 	nested    mixed.Data
@@ -209,7 +211,8 @@ type world struct {
 }
 
 func newWorld(c Cell, s Calibration) *world {
-	w := &world{c: c, s: s, size: schoolSizes(c, s), community: make([]int, c.Schools)}
+	w := &world{c: c, s: s, sizes: schoolSizes(c, s), community: make([]int, c.Schools)}
+	w.size = slices.Clone(w.sizes)
 	n := 0
 	for _, k := range w.size {
 		n += k
@@ -260,6 +263,7 @@ func (w *world) draw(rng interface {
 	Shuffle(n int, swap func(i, j int))
 }) {
 	if w.c.Sizes == Unequal {
+		copy(w.size, w.sizes) // what an earlier trial's shuffle left must not matter
 		rng.Shuffle(len(w.size), func(i, j int) { w.size[i], w.size[j] = w.size[j], w.size[i] })
 	}
 	community, school, pupil := math.Sqrt(w.s.ICCCommunity), math.Sqrt(w.c.ICC), math.Sqrt(1-w.c.ICC)
