@@ -1,11 +1,43 @@
-# Times lme4 and pbkrtest on data like those of bench_test.go (arm, two covariates, random intercept), reading
-# excluded on both sides. Run: Rscript timing.R ; go test -run xxx -bench 'Fit' .
-suppressMessages({library(lme4); library(pbkrtest)})
-set.seed(1)
-for (s in list(c(5016, 114), c(50000, 500), c(400000, 4000), c(2000000, 10000))) {
-  n <- s[1]; J <- s[2]; g <- rep(1:J, each = ceiling(n / J))[1:n]; d <- data.frame(g, t = g %% 2, x1 = rnorm(n), x2 = rbinom(n, 1, .5))
-  d$y <- 100 + 5 * d$x1 - 2 * d$x2 + d$t + 2 * rnorm(J)[g] + 8 * rnorm(n)
-  fit <- system.time(m <- lmer(y ~ t + x1 + x2 + (1 | g), d))[[3]]
-  kr <- if (n < 6000) system.time(vcovAdj(m))[[3]] else NA
-  cat(sprintf("%8d rows, %6d schools: lmer %.3f s, vcovAdj %s s\n", n, J, fit, format(kr)))
+# Times lme4 (and, on the smallest trial, pbkrtest and lmerTest) and writes the data and what came out, so that the
+# benchmark BenchmarkTiming times Evenhand on the same files and checks that the numbers agree. Reading is excluded on
+# both sides. Run, from the folder of the package:
+#
+#   Rscript testdata/timing.R DIR [ROWS …]
+#   EVENHAND_TIMING=DIR go test -run xxx -bench Timing .
+#
+# DIR gets trial-ROWS.csv for each of ROWS (default 5000 50000 400000 2000000) and theirs.csv: rows, what, seconds (the
+# shortest of several runs), estimate and standard error of the arm, variance between schools, residual variance.
+suppressMessages({library(lme4); library(pbkrtest); library(lmerTest)})
+args <- commandArgs(TRUE)
+dir <- args[1]
+sizes <- if (length(args) > 1) as.numeric(args[-1]) else c(5000, 50000, 400000, 2000000)
+schools <- c("5000" = 114, "50000" = 500, "400000" = 4000, "2000000" = 10000)
+dir.create(dir, showWarnings = FALSE)
+out <- NULL
+shortest <- function(times, f) min(sapply(seq_len(times), function(i) { gc(); system.time(f())[[3]] }))
+for (n in sizes) {
+  set.seed(1)
+  J <- schools[[format(n, scientific = FALSE)]]
+  school <- rep(seq_len(J), each = ceiling(n / J))[seq_len(n)]
+  d <- data.frame(school, arm = school %% 2, x1 = round(rnorm(n), 6), x2 = rbinom(n, 1, .5))
+  d$y <- round(100 + 5 * d$x1 - 2 * d$x2 + d$arm + 2 * rnorm(J)[school] + 8 * rnorm(n), 6)
+  file <- file.path(dir, sprintf("trial-%d.csv", n))
+  write.csv(d, file, row.names = FALSE)
+  times <- if (n > 1e6) 1 else if (n > 1e5) 3 else 10
+  m <- NULL
+  note <- function(what, seconds, se) {
+    force(seconds) # it fits m
+    v <- as.data.frame(VarCorr(m))$vcov
+    row <- data.frame(rows = n, what, seconds, estimate = fixef(m)[["arm"]], se, school = v[1], residual = v[2])
+    cat(sprintf("%8d rows, %5d schools: %-28s %9.4f s\n", n, J, what, seconds))
+    out <<- rbind(out, row)
+  }
+  note("lme4 lmer", shortest(times, function() m <<- lme4::lmer(y ~ arm + x1 + x2 + (1 | school), d)), sqrt(diag(as.matrix(vcov(m))))[["arm"]])
+  if (n <= 5000) {
+    kr <- NULL
+    note("pbkrtest vcovAdj", shortest(3, function() kr <<- vcovAdj(m)), sqrt(kr["arm", "arm"]))
+    note("pbkrtest KRmodcomp of the arm", shortest(3, function() KRmodcomp(m, rbind(c(0, 1, 0, 0)))), sqrt(kr["arm", "arm"]))
+    note("lmerTest lmer and summary", shortest(3, function() summary(lmerTest::lmer(y ~ arm + x1 + x2 + (1 | school), d))), sqrt(diag(as.matrix(vcov(m))))[["arm"]])
+  }
+  write.csv(format(out, digits = 15), file.path(dir, "theirs.csv"), row.names = FALSE, quote = FALSE)
 }
