@@ -171,7 +171,8 @@ func (a *app) drawCommand() *cobra.Command {
 				a.say("PASS  drawn again: all %d schools are as recorded; digest %s", v.Schools, v.Digest)
 			})
 		}))
-	return group("draw", "The lots: rehearse, commit, run, show, verify, replay", rehearse, a.drawCommitCommand(), a.commitmentCommand(), a.drawRunCommand(), show, verify, a.replayCommand())
+	return group("draw", "The lots: rehearse, commit, run, show, verify, replay", rehearse, a.drawCommitCommand(), a.commitmentCommand(), a.drawRunCommand(), show, verify, a.replayCommand(),
+		a.balanceCommand(), a.probabilitiesCommand(), a.recordCommand(), a.kitCommand())
 }
 
 func (a *app) showDraw(ctx context.Context, t *conduct.Trial, v conduct.DrawView) error {

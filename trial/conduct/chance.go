@@ -2,6 +2,7 @@ package conduct
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -220,4 +221,40 @@ func (t *Trial) afterDraw(tx *store.Tx, s *Snapshot) (err error) {
 	}
 	s.Changes, err = tx.CommunityChanges()
 	return err
+}
+
+// after reads what belongs to a draw beside its lines.
+func (v *DrawView) after(tx *store.Tx) (err error) {
+	if v.Evidence, err = tx.Evidence(); err != nil {
+		return err
+	}
+	if v.Errors, err = tx.DrawErrors(); err != nil {
+		return err
+	}
+	if v.Annulment, err = tx.Annulment(); err != nil {
+		return err
+	}
+	ledger, err := tx.Ledger()
+	if err != nil {
+		return err
+	}
+	for _, r := range ledger {
+		e, err := r.Entry()
+		if err != nil {
+			return err
+		}
+		switch e.Action {
+		case "draw run":
+			v.Entry = e.Seq
+		case "draw rehearse":
+			var note struct {
+				Times int `json:"times"`
+			}
+			if err := json.Unmarshal(e.After, &note); err != nil {
+				return fmt.Errorf("read ledger entry %d: %w", e.Seq, err)
+			}
+			v.Rehearsals += note.Times
+		}
+	}
+	return nil
 }

@@ -85,9 +85,14 @@ func (t *Trial) Rehearse(ctx context.Context, times int, progress func(done, of 
 		if r, err = rehearse(design, roster, chance, times, progress); err != nil {
 			return err
 		}
-		return t.log(tx, t.at(), "draw rehearse", fmt.Sprintf("roster version %d", locked.Version), nil, map[string]int{"times": times}, "")
+		return t.logRehearsals(tx, locked, times)
 	})
 	return r, err
+}
+
+// logRehearsals records how often was rehearsed.
+func (t *Trial) logRehearsals(tx *store.Tx, locked store.LockedRoster, times int) error {
+	return t.log(tx, t.at(), "draw rehearse", fmt.Sprintf("roster version %d", locked.Version), nil, map[string]int{"times": times}, "")
 }
 
 func parseLocked(l store.LockedRoster) (randomize.Design, randomize.Roster, error) {
@@ -456,6 +461,11 @@ type DrawView struct {
 	Design     string // text
 	Roster     string // text
 	Lines      []store.Assignment
+	Evidence   []trial.Evidence // what chance was taken from; none where it is local
+	Errors     []store.DrawError
+	Annulment  *store.Annulment
+	Rehearsals int // before the draw
+	Entry      int // number of the draw's entry in the ledger
 }
 
 // ShowDraw gives the draw with its texts. Somebody who is to stay blind gets
@@ -481,8 +491,11 @@ func (t *Trial) ShowDraw(ctx context.Context) (v DrawView, err error) {
 			return err
 		}
 		lines, err := tx.Assignments()
-		v = DrawView{*d, *commitment, locked.DesignText, locked.RosterText, lines}
-		return err
+		if err != nil {
+			return err
+		}
+		v = DrawView{Draw: *d, Commitment: *commitment, Design: locked.DesignText, Roster: locked.RosterText, Lines: lines}
+		return v.after(tx)
 	})
 	return v, err
 }
