@@ -172,7 +172,7 @@ func (a *app) drawCommand() *cobra.Command {
 			})
 		}))
 	return group("draw", "The lots: rehearse, commit, run, show, verify, replay", rehearse, a.drawCommitCommand(), a.commitmentCommand(), a.drawRunCommand(), show, verify, a.replayCommand(),
-		a.balanceCommand(), a.probabilitiesCommand(), a.recordCommand(), a.kitCommand())
+		a.balanceCommand(), a.probabilitiesCommand(), a.recordCommand(), a.kitCommand(), a.reportErrorCommand(), a.annulCommand())
 }
 
 func (a *app) showDraw(ctx context.Context, t *conduct.Trial, v conduct.DrawView) error {
@@ -204,7 +204,11 @@ func (a *app) showDraw(ctx context.Context, t *conduct.Trial, v conduct.DrawView
 		Digest string         `json:"digest"`
 		Sizes  map[string]int `json:"sizes"`
 		Lines  []line         `json:"schools"`
-	}{v.Draw.At.Format("2006-01-02T15:04:05Z"), v.Draw.Actor, v.Draw.Digest, sizes, lines}, func() {
+		Void   bool           `json:"void,omitempty"` // the draw was annulled
+	}{v.Draw.At.Format("2006-01-02T15:04:05Z"), v.Draw.Actor, v.Draw.Digest, sizes, lines, v.Annulment != nil}, func() {
+		if v.Annulment != nil {
+			a.say("VOID: annulled on %s by %s: %s", v.Annulment.At.Format("2006-01-02"), people(v.Annulment.Actor, v.Annulment.ConfirmedBy), v.Annulment.Why)
+		}
 		a.say("Drawn on %s by %s; digest %s", v.Draw.At.Format("2006-01-02 at 15:04:05 UTC"), v.Draw.Actor, v.Draw.Digest)
 		for _, arm := range t.Protocol.Arms {
 			a.say("  %s: %d schools", arm.Label, sizes[arm.ID])

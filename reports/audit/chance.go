@@ -41,6 +41,9 @@ func (b Bundle) checkEvidence() error {
 // chance takes the chance again from the evidence, as the commitment says.
 func (v *verifier) chance() {
 	f := v.check(checkDraw)
+	for _, e := range v.of("draw annul") {
+		v.say(Note, checkDraw, "the draw was annulled by entry %d: %s", e.Seq, e.Why)
+	}
 	text, ok := v.files[commitmentName]
 	if !ok || len(v.of(actionDraw)) == 0 {
 		return // said at the order
