@@ -194,6 +194,8 @@ func hintFor(err error) string {
 
 func phaseHint(e *trial.PhaseError) string {
 	switch {
+	case e.Is == trial.Annulled:
+		return "the trial's one draw is void, and there is no other in the same trial: a new trial has its own roster and commitment"
 	case e.Is == trial.Recruiting && e.Action == trial.Withdraw:
 		return "before the lock a school leaves by `evenhand school stage ID \"withdrew before the draw\"`"
 	case e.Is == trial.Drawn && e.Action == trial.ChangeSchools:
