@@ -120,7 +120,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(a.stderr, "evenhand: error: %s\n", indent(err.Error()))
+	fmt.Fprintf(a.stderr, "evenhand: error: %s\n", indent(visible(err.Error())))
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(a.stderr, "evenhand: hint: %s\n", hint)
 	}
@@ -315,6 +315,20 @@ func hidden(r rune) bool {
 	return unicode.IsControl(r) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == '\u2028' || r == '\u2029'
 }
 
+// visible writes hidden signs out, but for line ends: what stands in a file
+// must not steer the screen of whoever is told about it.
+func visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r != '\n' && hidden(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
 // group makes a command that only holds others.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
@@ -505,12 +519,12 @@ func (a *app) writing(fn func(context.Context, *conduct.Trial, []string) error) 
 
 // note tells the user something beside a command's output.
 func (a *app) note(format string, args ...any) {
-	fmt.Fprintf(a.stderr, "evenhand: note: "+format+"\n", args...)
+	fmt.Fprintf(a.stderr, "evenhand: note: %s\n", visible(fmt.Sprintf(format, args...)))
 }
 
 // say prints a line of output.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.stdout, format+"\n", args...)
+	fmt.Fprintln(a.stdout, visible(fmt.Sprintf(format, args...)))
 }
 
 // json says whether the output is for programs.
@@ -535,7 +549,11 @@ func (a *app) print(v any, text func()) error {
 func (a *app) table(rows [][]string) {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = visible(cell)
+		}
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 	}
 	w.Flush()
 }

@@ -310,3 +310,35 @@ func TestVerifyNamesTheChangedFile(t *testing.T) {
 		t.Errorf("half a bundle: status %d", got.status)
 	}
 }
+
+// What stands in a file does not steer the screen of whoever is told of it.
+func TestFilesDoNotSteerScreens(t *testing.T) {
+	w := newWorld(t)
+	if err := placeTrial("listed", w.dir); err != nil {
+		t.Fatal(err)
+	}
+	const evil = "\x1b[2Jx\u202ey\u0085"
+	header := "school,role,name," + evil + "\n"
+	for _, r := range []result{
+		w.give("school", "leaders", w.file("f.csv", header+"101926,senior leader,A,b\n")),
+		w.give("school", "leaders", w.file("f.csv", header+"101926,"+evil+",A,b\n")),
+		w.give("school", "leaders", w.file("f.csv", "schol,"+evil+"\n1,2\n")),
+		w.give("school", "import", w.file("f.csv", "URN,EstablishmentName,PhaseOfEducation (name),EstablishmentStatus (name),GOR (name),KS2 average\n104233,a\u202ex,Primary,Open,London,28\n")),
+		w.give("school", "list"),
+		w.give("school", "show", "104233"),
+		w.give("analysis", "fit", "--data", w.file("f.csv", "y,"+evil+"\n1,2\n"), "--outcome", "z", "--arm", "a", "--cluster", "s"),
+		w.give("protocol", "check", w.file("f.yaml", "evenhand: 1\n\""+strings.ReplaceAll(evil, "\x1b", "\\e")+"\": 1\n")),
+		w.give("draw", "replay", "--design", w.file("d", evil), "--roster", w.file("r", evil), "--chance", w.file("c", evil)),
+		w.give("ledger", "check", "--receipt", w.file("receipt", "evenhand-receipt 1\n"+evil+"\n")),
+		w.give("audit", "verify", w.file(evil+".zip", "x")),
+	} {
+		for _, text := range []string{r.out, r.stderr} {
+			if strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && hidden(r) }) {
+				t.Errorf("status %d: %q", r.status, text)
+			}
+		}
+		if !strings.Contains(r.out+r.stderr, `\u202ex`) && !strings.Contains(r.out+r.stderr, `\x1b[2Jx\u202ey`) && !strings.Contains(r.out+r.stderr, "f.csv") && !strings.Contains(r.out+r.stderr, "f.yaml") {
+			t.Errorf("status %d, and the text is not shown: %q %q", r.status, r.out, r.stderr)
+		}
+	}
+}
