@@ -158,11 +158,23 @@ func (a *app) demo(ctx context.Context, dir string, schools int, seed uint64) er
 	a.say("\n%d commands in %.1f s.", d.steps, time.Since(began).Seconds())
 	a.say("  report  %s", d.in("report.html"))
 	a.say("  bundle  %s", d.in("audit.zip"))
-	a.say("Three things to try next, in the folder %s:", dir)
-	a.say("  evenhand draw show                      which school was drawn into which community")
-	a.say("  evenhand ledger show --last 10          who did what, when and why")
-	a.say("  evenhand audit verify audit.zip         then change a byte of it, and try again")
+	me := calledAs() + " --protocol " + d.in("trial.yaml")
+	if a.storeFlag != "" {
+		me += " --store …" // as it was given: it may have a password in it
+	}
+	a.say("Three things to try next:")
+	a.say("  %s draw show\n      which school was drawn into which community", me)
+	a.say("  %s ledger show --last 10\n      who did what, when and why", me)
+	a.say("  %s audit verify %s\n      then change a byte of it, and try again", calledAs(), d.in("audit.zip"))
 	return nil
+}
+
+// calledAs is how the program was called, as far as it can know.
+func calledAs() string {
+	if exe, err := os.Executable(); err == nil && strings.Contains(exe, string(filepath.Separator)+"go-build") {
+		return "go run ./cmd/evenhand"
+	}
+	return "evenhand"
 }
 
 // in gives a file of the demo's folder.
