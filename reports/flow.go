@@ -117,15 +117,18 @@ func nPupils(c *Cell) string { return c.String() + " " + some(int(c.Value), "pup
 // out unless both are empty.
 func both(schools, pupils *Cell) string {
 	switch {
-	case schools.Value == 0 && pupils.Value == 0:
+	case none(schools) && none(pupils):
 		return "none"
-	case schools.Value == 0:
+	case none(schools):
 		return nPupils(pupils)
-	case pupils.Value == 0:
+	case none(pupils):
 		return nSchools(schools)
 	}
 	return nSchools(schools) + ", " + nPupils(pupils)
 }
+
+// none says whether a cell counts nobody; one that is suppressed does not say.
+func none(c *Cell) bool { return c.Kind == Number && c.Value == 0 }
 
 // flowFigure draws the flow from the table's own cells.
 func (w *writer) flowFigure(randomised, withdrew, lost []*Cell, byReason [][]*Cell, reasons []string, analysed []*Cell) *Figure {
@@ -169,7 +172,7 @@ func (w *writer) flowFigure(randomised, withdrew, lost []*Cell, byReason [][]*Ce
 		out := figure.Box{Heading: "Not analysed", Lines: []string{both(lost[s], lost[p])}}
 		for k, reason := range reasons {
 			c := byReason[k]
-			if c[s].Value > 0 || c[p].Value > 0 {
+			if !none(c[s]) || !none(c[p]) {
 				if reason == "" {
 					reason = "no reason recorded"
 				}

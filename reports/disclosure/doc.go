@@ -23,8 +23,9 @@
 //
 // Both are shown by whole solutions of the system, not by bounds: what cannot
 // be shown within the solver's limits counts as not safe, and more is hidden.
-// The first kind of mark is tried in every linked group of hidden cells, and
-// given up for the second where it would say too much.
+// The first kind of mark is tried on all small cells of every linked group of
+// hidden cells, then on one after the other, and given up for the second where
+// it would say too much.
 //
 // The package knows nothing of reports: evenhand/reports builds the system.
 package disclosure

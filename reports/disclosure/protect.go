@@ -632,8 +632,18 @@ func (w *work) below() {
 		if !any {
 			continue
 		}
-		if bad, _, _ := w.check(w.mark, nil); bad >= 0 {
-			w.mark = before
+		if bad, _, _ := w.check(w.mark, nil); bad < 0 {
+			continue
+		}
+		// Not all of them: then as many as go, one by one.
+		w.mark = before
+		for _, i := range group {
+			if w.mark[i] == Suppressed && w.why[i] != "" && w.rule.Small(w.truth[i]) {
+				w.mark[i] = Below
+				if bad, _, _ := w.check(w.mark, nil); bad >= 0 {
+					w.mark[i] = Suppressed
+				}
+			}
 		}
 	}
 }
@@ -695,7 +705,7 @@ func Attack(r Release) ([]Range, error) {
 	for _, c := range r.Cells {
 		biggest = max(biggest, c.Value)
 	}
-	top := 2*biggest + 4*r.Rule.Threshold
+	top := 2*biggest + 100*r.Rule.Threshold // nothing bounds what is hidden with all its sums
 	lo, hi, rows, err := r.system(top)
 	if err != nil {
 		return nil, fmt.Errorf("attack a release: %w", err)
