@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -110,39 +111,41 @@ func (a *app) showCalibration(out calibrationJSON) {
 	s := out.Settings
 	rejected := "type I error"
 	if s.Effect != 0 {
-		rejected = "found (power)"
+		rejected = "power"
 	}
-	rows := [][]string{{"schools", "ICC", "sizes", "communities", "model", "df by", rejected, "coverage", "mean df", "singular", "bias: school", "community", "residual", "ICC", "estimate"}}
-	off, failed := 0, 0
+	head := []string{"schools", "ICC", "sizes", "communities", "model"}
+	for _, m := range s.DF {
+		head = append(head, string(m)+": "+rejected, "coverage", "mean df")
+	}
+	rows := [][]string{append(head, "singular", "bias: school", "community", "residual", "ICC", "estimate")}
+	off, tests, failed := 0, 0, 0
 	for _, r := range out.Results {
 		failed += r.Failed
-		community := "–"
-		if r.Community != nil {
-			community = fmt.Sprintf("%+.4f", r.Community.Bias)
-		}
-		for i, t := range r.Tests {
+		row := []string{fmt.Sprint(r.Cell.Schools), fmt.Sprint(r.Cell.ICC), string(r.Cell.Sizes), string(r.Cell.Nesting), r.Model}
+		for _, t := range r.Tests {
 			mark := ""
-			if !t.AsStated {
-				mark = " *"
+			if tests++; !t.AsStated {
+				mark = "*"
 				off++
 			}
 			df := fmt.Sprintf("%.1f", t.MeanDF.Value)
 			if t.DF == mixed.Z {
 				df = "–"
 			}
-			row := []string{fmt.Sprint(r.Cell.Schools), fmt.Sprint(r.Cell.ICC), string(r.Cell.Sizes), string(r.Cell.Nesting), r.Model, string(t.DF),
-				fmt.Sprintf("%.4f", t.Rejected.Value), fmt.Sprintf("%.4f ± %.4f%s", t.Coverage.Value, t.Coverage.MCSE, mark), df}
-			if i == 0 {
-				row = append(row, fmt.Sprintf("%.3f", r.Singular.Value), fmt.Sprintf("%+.4f", r.School.Bias), community, fmt.Sprintf("%+.5f", r.Residual.Bias), fmt.Sprintf("%+.4f", r.ICC.Bias), fmt.Sprintf("%+.4f", r.Estimate.Value-s.Effect))
-			}
-			rows = append(rows, row)
+			row = append(row, fmt.Sprintf("%.4f", t.Rejected.Value), fmt.Sprintf("%.4f%s", t.Coverage.Value, mark), df)
 		}
+		community := "–"
+		if r.Community != nil {
+			community = fmt.Sprintf("%+.4f", r.Community.Bias)
+		}
+		rows = append(rows, append(row, fmt.Sprintf("%.3f", r.Singular.Value), fmt.Sprintf("%+.4f", r.School.Bias), community,
+			fmt.Sprintf("%+.5f", r.Residual.Bias), fmt.Sprintf("%+.4f", r.ICC.Bias), fmt.Sprintf("%+.4f", r.Estimate.Value-s.Effect)))
 	}
 	a.markdown(rows)
 	a.say("")
 	a.say("%d trials of each kind, seed %d; effect %v; %v pupils in a school on average (unequal: SD/mean %v);", s.Trials, s.Seed, s.Effect, s.Pupils, s.CV)
 	a.say("with communities: at most %d schools in each, variance %v, in the intervention arm only.", s.CommunitySize, s.ICCCommunity)
-	a.say("± is a Monte Carlo standard error; * marks coverage more than three of them from %v (%d of %d).", s.Level, off, len(rows)-1)
+	a.say("* marks coverage more than three Monte Carlo standard errors (each %.4f) from %v: %d of %d.", math.Sqrt(s.Level*(1-s.Level)/float64(s.Trials)), s.Level, off, tests)
 	a.say("Trials without an estimate: %d.", failed)
 }
 
