@@ -234,8 +234,9 @@ func (a *app) root() *cobra.Command {
 		a.initCommand(), a.protocolCommand(), a.storeCommand(), a.ledgerCommand(),
 		a.schoolCommand(), a.recruitmentCommand(), a.surveyCommand(), a.pupilCommand(),
 		a.rosterCommand(), a.chanceCommand(), a.drawCommand(), a.receiptCommand(), a.sessionCommand(), a.withdrawalCommand(), a.outcomeCommand(),
-		a.analysisCommand(), a.attritionCommand(), a.powerCommand(), a.reportCommand(), a.auditCommand(), a.demoCommand(),
+		a.analysisCommand(), a.attritionCommand(), a.powerCommand(), a.reportCommand(), a.auditCommand(), a.keyCommand(), a.demoCommand(),
 	)
+	a.remindOfReceipts(root)
 	return root
 }
 
@@ -464,7 +465,7 @@ func (a *app) withTrial(ctx context.Context, sync bool, fn func(*conduct.Trial) 
 			a.note("%s was edited: recorded as version %d of the protocol", a.protocolFlag, t.Version)
 		}
 	}
-	return fn(t)
+	return a.watched(ctx, t, fn)
 }
 
 // enter enters the protocol's trial into a store that holds none yet. Into one

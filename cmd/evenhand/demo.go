@@ -76,6 +76,7 @@ func (a *app) demo(ctx context.Context, dir string, schools int, seed uint64) er
 	if err != nil {
 		return err
 	}
+	a.settings = nil // a demo's store need not be remembered
 	began := time.Now()
 	d := &demonstration{a: a, dir: dir, evaluator: "A. Evaluator", statistician: "B. Statistician"}
 	s := trialtest.Make(seed, schools)

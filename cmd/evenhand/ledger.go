@@ -13,6 +13,7 @@ import (
 
 	"evenhand/trial"
 	"evenhand/trial/conduct"
+	"evenhand/trial/sign"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
@@ -76,64 +77,46 @@ func (a *app) ledgerCommand() *cobra.Command {
 		}))
 	show.Flags().IntVar(&last, "last", 0, "only the last so many entries")
 
-	var receiptFiles []string
+	var receiptFiles, keyFiles []string
+	var proof string
 	check := command("check", "Check that nothing in the ledger was changed",
-		"Check the chain: every entry's digest is that of its text, and each names the one before.\nThe chain alone cannot show that its end was cut off, or that all of it was written anew:\na receipt that somebody else kept can. Exit status 3 if anything disagrees.",
-		"evenhand ledger check\nevenhand ledger check --receipt funder-2027-01-14.txt", noArgs,
-		a.reading(func(ctx context.Context, t *conduct.Trial) error {
-			records, err := t.Ledger(ctx)
+		"Check the chain: every entry's digest is that of its text, and each names the one before; the\nreceipts on record; and what this computer saw of the ledger last. The chain alone cannot show that\nits end was cut off, or that all of it was written anew: a receipt that somebody else kept can.\nWith --proof, check a proof of `ledger prove` instead, which needs no store. Exit status 3 if\nanything disagrees.",
+		"evenhand ledger check\nevenhand ledger check --receipt funder-2027-01-14.txt --public-key ana.key.pub\nevenhand ledger check --proof proof.txt --receipt funder-2027-01-14.txt", noArgs,
+		func(ctx context.Context, _ []string) error {
+			keys, err := publicKeys(keyFiles)
 			if err != nil {
 				return err
 			}
-			head, err := trial.CheckLedger(records)
-			if err != nil {
-				return err
+			if proof != "" {
+				return a.checkProof(proof, receiptFiles, keys)
 			}
-			covered := 0
-			for _, file := range receiptFiles {
-				text, err := a.readFile(file)
-				if err != nil {
-					return err
-				}
-				r, err := trial.ParseReceipt(string(text))
-				if err != nil {
-					return fmt.Errorf("%s: %w", file, err)
-				}
-				if err := r.Check(t.ID(), records); err != nil {
-					return fmt.Errorf("%s: %w", file, err)
-				}
-				covered = max(covered, r.Size)
-			}
-			if err := t.CheckRecords(ctx); err != nil {
-				return err
-			}
-			return a.print(struct {
-				Entries    int    `json:"entries"`
-				Head       string `json:"head"`
-				Covered    int    `json:"covered"`
-				NotCovered int    `json:"not_covered"`
-			}{len(records), head, covered, len(records) - covered}, func() {
-				a.say("PASS  %d entries, no gap and no edit; head %s", len(records), head)
-				a.say("PASS  locked texts, draw and results have the digests that the ledger names")
-				if len(receiptFiles) > 0 {
-					a.say("PASS  entries 1 to %d are as the receipts saw them", covered)
-				}
-				if n := len(records) - covered; n > 0 {
-					a.say("NOTE  %d entries are covered by no receipt given here: only a copy held by somebody else shows that they were not written anew", n)
-				}
-			})
-		}))
+			return a.withTrial(ctx, false, func(t *conduct.Trial) error { return a.checkLedger(ctx, t, receiptFiles, keys) })
+		})
+	check.Flags().StringVar(&proof, "proof", "", "check this proof instead of the store's ledger")
+	check.Flags().StringArrayVar(&keyFiles, "public-key", nil, "a key that receipts may be signed with: its file, or its line")
 	check.Flags().StringArrayVar(&receiptFiles, "receipt", nil, "a receipt that somebody kept (may be given several times)")
 
-	var out, holder string
+	var out, holder, keyFile string
 	receipt := command("receipt", "Print a receipt to be kept by somebody else",
-		"Print a dated receipt: the ledger's size and head. Send it to somebody who has no hand in the\ntrial (the funder, a registry): later it proves that nothing before it was changed.\nWith --holder, that it was handed out is recorded (which is itself an entry, after it).",
-		"evenhand ledger receipt\nevenhand ledger receipt --out receipt.txt --holder \"the funder\"", noArgs,
+		"Print a dated receipt: the ledger's size, its head, and the root of the tree over its entries.\nSend it to somebody who has no hand in the\ntrial (the funder, a registry): later it proves that nothing before it was changed.\nWith --holder, that it was handed out is recorded (which is itself an entry, after it).\nWith --key it is signed: then nobody can say later that you never made it.",
+		"evenhand ledger receipt\nevenhand ledger receipt --out receipt.txt --holder \"the funder\"\nevenhand ledger receipt --out receipt.txt --holder \"the funder\" --key ana.key", noArgs,
 		func(ctx context.Context, _ []string) error {
+			var key *sign.SecretKey
+			if keyFile != "" {
+				var err error
+				if key, err = a.secretKey(keyFile); err != nil {
+					return err
+				}
+			}
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
 				r, err := t.Receipt(ctx)
 				if err != nil {
 					return err
+				}
+				if key != nil {
+					if r, err = r.Sign(key); err != nil {
+						return err
+					}
 				}
 				if out != "" {
 					if err := writeFile(out, false, func(w io.Writer) error { _, err := io.WriteString(w, r.Text()); return err }); err != nil {
@@ -157,9 +140,11 @@ func (a *app) ledgerCommand() *cobra.Command {
 					Entries int    `json:"entries"`
 					Head    string `json:"head"`
 					Words   string `json:"words"`
+					Tree    string `json:"tree"`
 					Made    string `json:"made"`
+					Key     string `json:"key,omitempty"`
 					Text    string `json:"text"`
-				}{r.Trial, r.Size, r.Head, words, r.At.Format("2006-01-02T15:04:05Z"), r.Text()}, func() {
+				}{r.Trial, r.Size, r.Head, words, r.Tree, r.At.Format("2006-01-02T15:04:05Z"), r.Key, r.Text()}, func() {
 					a.note("in words, to be compared over the telephone: %s", words)
 					if out != "" {
 						a.say("%s is the receipt of %d entries: give it to %s to keep", out, r.Size, cmp.Or(holder, "somebody who has no hand in the trial"))
@@ -171,7 +156,8 @@ func (a *app) ledgerCommand() *cobra.Command {
 		})
 	receipt.Flags().StringVar(&out, "out", "", "write it to a file")
 	receipt.Flags().Var(textFlag{&holder}, "holder", "who will keep it")
-	return group("ledger", "The record of every change: show, check, receipt", show, check, receipt)
+	receipt.Flags().StringVar(&keyFile, "key", "", "sign it with the secret key in this file")
+	return group("ledger", "The record of every change: show, check, receipt, prove", show, check, receipt, a.proveCommand(), a.restoredCommand())
 }
 
 // shorten keeps a line of the ledger readable on a screen.

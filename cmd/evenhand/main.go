@@ -24,7 +24,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, entropy: rand.Reader, getenv: os.Getenv, user: systemUser}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, entropy: rand.Reader, getenv: os.Getenv, user: systemUser, settings: os.UserConfigDir}
 	os.Exit(a.run(ctx, os.Args[1:]))
 }
 
@@ -37,6 +37,8 @@ type app struct {
 	entropy        io.Reader
 	getenv         func(string) string
 	user           func() string
+	settings       func() (string, error) // the user's folder for settings; nil for none
+	remind         bool                   // end with a note on receipts
 
 	// Flags that every command has.
 	storeFlag, protocolFlag, trialFlag, asFlag string

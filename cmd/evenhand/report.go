@@ -268,10 +268,19 @@ func (a *app) reportCommand() *cobra.Command {
 
 func (a *app) auditCommand() *cobra.Command {
 	var out string
+	var keyFile string
 	export := command("export", "Write the audit bundle: one zip file",
-		"Write one zip file with everything that an independent evaluator needs to check the trial without\nthis store: design, roster, chance, allocation, ledger, de-identified data, results at full\nprecision, the report, and a list of digests. No name and no UPN is in it.",
-		"evenhand audit export\nevenhand audit export --out rlc.audit.zip", noArgs,
+		"Write one zip file with everything that an independent evaluator needs to check the trial without\nthis store: design, roster, chance, allocation, ledger, de-identified data, results at full\nprecision, the report, and a list of digests. No name and no UPN is in it.\nWith --key the list of digests, and so everything, is signed.",
+		"evenhand audit export\nevenhand audit export --out rlc.audit.zip --key ana.key", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			var sign func([]byte) (string, error)
+			if keyFile != "" {
+				key, err := a.secretKey(keyFile)
+				if err != nil {
+					return err
+				}
+				sign = audit.Signer(key, t.ID(), a.now())
+			}
 			if out == "" {
 				out = t.ID() + ".audit.zip"
 			}
@@ -283,6 +292,7 @@ func (a *app) auditCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			bundle.Sign = sign
 			var b bytes.Buffer
 			if err := audit.Write(&b, bundle); err != nil {
 				return err
@@ -304,21 +314,25 @@ func (a *app) auditCommand() *cobra.Command {
 			})
 		}))
 	export.Flags().StringVar(&out, "out", "", "the file to write (default: the trial's ID and .audit.zip)")
-	var receipts []string
+	export.Flags().StringVar(&keyFile, "key", "", "sign it with the secret key in this file")
+	var receipts, earlier, keyFiles []string
 	var commit string
 	verify := command("verify FILE.zip", "Check a bundle without any database: draw again, fit again",
 		"Check an audit bundle: digests, ledger, order of events, the draw (drawn again), the flow (counted\nagain), the analysis (fitted again). Prints PASS, FAIL, NOTE and CANNOT lines; exit status 3 if\nanything failed.",
-		"evenhand audit verify rlc.audit.zip\nevenhand audit verify rlc.audit.zip --receipt my-copy.txt --commit lodged.txt", exactly("a bundle"),
+		"evenhand audit verify rlc.audit.zip\nevenhand audit verify rlc.audit.zip --receipt my-copy.txt --commit lodged.txt\nevenhand audit verify rlc.audit.zip --public-key ana.key.pub --earlier rlc-2027.audit.zip", exactly("a bundle"),
 		func(_ context.Context, args []string) error {
 			var opts audit.Options
+			var err error
+			if opts.PublicKeys, err = publicKeys(keyFiles); err != nil {
+				return err
+			}
+			if opts.Earlier, err = earlierLedgers(earlier); err != nil {
+				return err
+			}
 			for _, file := range receipts {
-				text, err := a.readFile(file)
+				r, err := a.readReceipt(file)
 				if err != nil {
 					return err
-				}
-				r, err := trial.ParseReceipt(string(text))
-				if err != nil {
-					return fmt.Errorf("%s: %w", file, err)
 				}
 				opts.Receipts = append(opts.Receipts, r)
 			}
@@ -354,6 +368,8 @@ func (a *app) auditCommand() *cobra.Command {
 			return nil
 		})
 	verify.Flags().StringArrayVar(&receipts, "receipt", nil, "a receipt that you kept (may be given several times)")
+	verify.Flags().StringArrayVar(&earlier, "earlier", nil, "an earlier bundle of the trial that you kept: it names the very entry that was changed")
+	verify.Flags().StringArrayVar(&keyFiles, "public-key", nil, "a key that the bundle must be signed with: its file, or its line")
 	verify.Flags().StringVar(&commit, "commit", "", "the commitment's text as it was lodged with you")
 	return group("audit", "The bundle for independent evaluators", export, verify)
 }

@@ -146,6 +146,8 @@ func placeTrial(stage, dir string) error {
 
 func trialCommand(ts *testscript.TestScript, neg bool, args []string) {
 	wants(ts, neg, args, 1)
+	// Another computer: this one has seen none of its stores.
+	ts.Check(os.RemoveAll(filepath.Join(ts.Getenv("HOME"), ".config")))
 	ts.Check(placeTrial(args[0], ts.MkAbs(".")))
 }
 
