@@ -28,7 +28,15 @@ func TestMain(m *testing.M) {
 // withPostgres stops the tests' Postgres server after them.
 type withPostgres struct{ m *testing.M }
 
-func (w withPostgres) Run() int { return storetest.Main(w.m) }
+func (w withPostgres) Run() int {
+	dir, err := os.MkdirTemp("", "evenhand-settings-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv("XDG_CONFIG_HOME", dir) // not the user's own
+	return storetest.Main(w.m)
+}
 
 // result is what a command gave.
 type result struct {
