@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,12 +32,16 @@ type poweredJSON struct {
 func (a *app) powerSimulateCommand() *cobra.Command {
 	assumed := simulate.Assumed{Effect: 0.2, ICC: 0.13, R2Cluster: 0.5, R2Pupil: 0.4}
 	trials, size, seed := 1000, 0, uint64(1)
-	c := command("simulate", "How likely this trial, by its own schools, draw and plan, is to find an effect",
+	var c *cobra.Command
+	c = command("simulate", "How likely this trial, by its own schools, draw and plan, is to find an effect",
 		"Simulate the trial: draw its own schools by its own design, make outcomes for its own pupils, analyse\nthem by its own plan, and count how often the effect is found. The schools are those of the locked\nroster or, before the lock, those that are ready. Draws are made from --seed, in a domain of chance\nthat can never become the draw. Outcomes are normal with variance 1 in the control arm; the baseline\nexplains --r2-cluster and --r2-pupil of the two variances, strata and other covariates nothing. What\nthe formula of `power power` says stands beside it.",
 		"evenhand power simulate\nevenhand power simulate --effect 0.1 --icc 0.15 --trials 5000 --format json\nevenhand power simulate --effect 0 --icc-community 0.02\nevenhand power simulate --effect 0.2 --lost-clusters 0.1 --lost-pupils 0.15", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
 			out, s, err := toSimulate(ctx, t, size, seed)
 			if err != nil {
+				return err
+			}
+			if err := onlyUsed(c, s, &assumed); err != nil {
 				return err
 			}
 			show := a.progress("simulating")
@@ -63,6 +68,41 @@ func (a *app) powerSimulateCommand() *cobra.Command {
 	f.IntVar(&size, "size", size, "pupils in each school that has none listed yet")
 	f.Uint64Var(&seed, "seed", seed, "of the simulated trials")
 	return c
+}
+
+// onlyUsed refuses flags that this trial has no use for, and takes their
+// defaults out of what is assumed.
+func onlyUsed(c *cobra.Command, s simulate.Trial, assumed *simulate.Assumed) error {
+	var faults []error
+	none := func(name, why string, to *float64) {
+		if c.Flags().Changed(name) {
+			faults = append(faults, fmt.Errorf("--%s: %s", name, why))
+		}
+		if to != nil {
+			*to = 0
+		}
+	}
+	if s.Linear {
+		const why = "schools are measured in this trial, not pupils"
+		none("icc", why, &assumed.ICC)
+		none("r2-pupil", why, &assumed.R2Pupil)
+		none("lost-pupils", why, &assumed.LostPupils)
+		none("size", why, nil)
+	}
+	if !s.Baseline {
+		const why = "the plan adjusts for no baseline"
+		none("r2-cluster", why, &assumed.R2Cluster)
+		if !s.Linear {
+			none("r2-pupil", why, &assumed.R2Pupil)
+		}
+	}
+	if s.Groups == nil {
+		none("icc-community", "no arm of this trial has communities", &assumed.ICCCommunity)
+	}
+	if len(faults) > 0 {
+		return usageError{errors.Join(faults...)}
+	}
+	return nil
 }
 
 // toSimulate is the trial as package simulate takes it.
@@ -113,13 +153,15 @@ func toSimulate(ctx context.Context, t *conduct.Trial, size int, seed uint64) (*
 		}
 		out.Adjusted = append(out.Adjusted, name)
 	}
-	s.Groups = func(arm, n int) []int {
-		rule, ok := design.CommunityOf(design.Arms[arm].Name)
-		if !ok || rule.Notional {
-			return nil
+	if slices.ContainsFunc(design.Communities, func(c randomize.Community) bool { return !c.Notional }) {
+		s.Groups = func(arm, n int) []int {
+			rule, ok := design.CommunityOf(design.Arms[arm].Name)
+			if !ok || rule.Notional {
+				return nil
+			}
+			sizes, _ := randomize.CommunitySizes(n, rule.Min, rule.Max)
+			return sizes
 		}
-		sizes, _ := randomize.CommunitySizes(n, rule.Min, rule.Max)
-		return sizes
 	}
 	// A chance of the seed's own: what is drawn from it says nothing about
 	// the draw.
@@ -189,11 +231,14 @@ func (a *app) showPowered(out *poweredJSON) {
 	if out.Roster == 0 {
 		from = "schools that are ready; no roster is locked yet"
 	}
-	a.say("%d trials of %s and %s, strata: %d (%s), drawn by method %s, seed %d", s.Trials, count(s.Schools, "school"), count(s.Pupils, "pupil"), s.Strata, from, out.Method, s.Seed)
-	model := "regression on schools, HC2"
-	if out.DF != "" {
+	size, model := count(s.Schools, "school"), "regression on schools, HC2"
+	assumed := fmt.Sprintf("effect %v, R² of schools %v, communities' variance %v, schools lost %v", s.Assumed.Effect, s.Assumed.R2Cluster, s.Assumed.ICCCommunity, s.Assumed.LostClusters)
+	if out.Model != "linear" {
+		size += " and " + count(s.Pupils, "pupil")
 		model = "mixed model, " + out.DF
+		assumed += fmt.Sprintf("; ICC %v, R² of pupils %v, pupils lost %v", s.Assumed.ICC, s.Assumed.R2Pupil, s.Assumed.LostPupils)
 	}
+	a.say("%d trials of %s, strata: %d (%s), drawn by method %s, seed %d", s.Trials, size, s.Strata, from, out.Method, s.Seed)
 	adjusted := "nothing"
 	if len(out.Adjusted) > 0 {
 		adjusted = strings.Join(out.Adjusted, ", ")
@@ -202,7 +247,7 @@ func (a *app) showPowered(out *poweredJSON) {
 	if len(out.LeftOut) > 0 {
 		a.say("  left out, as explaining nothing: %s", strings.Join(out.LeftOut, ", "))
 	}
-	a.say("assumed: effect %v, ICC %v, R² of schools %v and of pupils %v, communities' variance %v, lost: schools %v, pupils %v", s.Assumed.Effect, s.Assumed.ICC, s.Assumed.R2Cluster, s.Assumed.R2Pupil, s.Assumed.ICCCommunity, s.Assumed.LostClusters, s.Assumed.LostPupils)
+	a.say("assumed: %s", assumed)
 	for _, arm := range s.Arms {
 		found := "power"
 		if s.Assumed.Effect == 0 {
