@@ -52,7 +52,7 @@ func (t *Trial) taken(tx *store.Tx, f File, content any) error {
 // Known is what is on record, as the importers need it.
 type Known struct {
 	Facts       trial.Facts
-	Schools     []trial.School
+	Schools     []trial.School  // with everybody who ever was a leader: attendance may come in after they left
 	OnRoster    map[string]bool // schools on the locked roster; nil before the lock
 	Staff       []trial.Staff
 	Responses   []trial.Response
@@ -79,6 +79,9 @@ func (t *Trial) Known(ctx context.Context) (k Known, err error) {
 		if err := errors.Join(errs[:]...); err != nil {
 			return err
 		}
+		if err := addPastLeaders(tx, k.Schools); err != nil {
+			return err
+		}
 		if k.Facts.Locked {
 			roster, _, err := t.lockedRoster(tx)
 			if err != nil {
@@ -92,6 +95,27 @@ func (t *Trial) Known(ctx context.Context) (k Known, err error) {
 		return nil
 	})
 	return k, err
+}
+
+// addPastLeaders adds those who left the role to their schools' leaders.
+func addPastLeaders(tx *store.Tx, schools []trial.School) error {
+	all, err := tx.Leaders()
+	if err != nil {
+		return err
+	}
+	of := map[string][]string{}
+	for _, person := range sortedKeys(all) {
+		of[all[person]] = append(of[all[person]], person)
+	}
+	for i := range schools {
+		s := &schools[i]
+		for _, person := range of[s.ID] {
+			if !slices.ContainsFunc(s.Leaders, func(l trial.Leader) bool { return l.Person == person }) {
+				s.Leaders = append(s.Leaders, trial.Leader{Person: person})
+			}
+		}
+	}
+	return nil
 }
 
 // ImportSchools lists schools from a file.
