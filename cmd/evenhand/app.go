@@ -233,7 +233,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.initCommand(), a.protocolCommand(), a.storeCommand(), a.ledgerCommand(),
 		a.schoolCommand(), a.recruitmentCommand(), a.surveyCommand(), a.pupilCommand(),
-		a.rosterCommand(), a.chanceCommand(), a.drawCommand(), a.receiptCommand(), a.sessionCommand(), a.withdrawalCommand(), a.outcomeCommand(),
+		a.rosterCommand(), a.chanceCommand(), a.drawCommand(), a.communitiesCommand(), a.receiptCommand(), a.sessionCommand(), a.withdrawalCommand(), a.outcomeCommand(),
 		a.analysisCommand(), a.attritionCommand(), a.powerCommand(), a.reportCommand(), a.auditCommand(), a.keyCommand(), a.demoCommand(),
 	)
 	a.remindOfReceipts(root)

@@ -42,6 +42,15 @@ func withDrawEvents(all []reports.Deviation, t *conduct.Trial, s conduct.Snapsho
 	for _, e := range s.DrawErrors {
 		all = append(all, reports.Deviation{On: e.At, By: e.Actor, Kind: "draw", What: fmt.Sprintf("school %s, %s (found %s): %s", e.School, strings.ReplaceAll(string(e.Kind), "-", " "), e.On, e.Kind.Means()), Why: e.Note})
 	}
+	for _, c := range s.Changes {
+		what := fmt.Sprintf("school %s left community %d", c.School, c.From)
+		if c.To > 0 && c.From > 0 {
+			what = fmt.Sprintf("school %s went from community %d to community %d when the two were merged", c.School, c.From, c.To)
+		} else if c.To > 0 {
+			what = fmt.Sprintf("school %s joined community %d", c.School, c.To)
+		}
+		all = append(all, reports.Deviation{On: c.At, By: c.Actor, Kind: "communities", What: what + " of " + c.Arm + "; the drawn communities stay the variable of the analysis", Why: c.Reason})
+	}
 	if a := s.Annulment; a != nil {
 		all = append(all, reports.Deviation{On: a.At, By: a.Actor + " and " + a.ConfirmedBy, Kind: "draw annulled", What: "the trial's one draw is void; it is shown as it was made, and no other is made in this trial", Why: a.Why})
 	}
