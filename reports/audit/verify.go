@@ -46,6 +46,12 @@ type Finding struct {
 type Findings struct {
 	Trial string    `json:"trial"` // the trial's ID, "" if it could not be read
 	List  []Finding `json:"findings"`
+
+	// The ledger, if it is one chain: number of entries, digest of the last,
+	// root of the tree over them.
+	Entries int    `json:"entries,omitempty"`
+	Head    string `json:"head,omitempty"`
+	Tree    string `json:"tree,omitempty"`
 }
 
 // Failed says whether any check failed.
@@ -190,7 +196,7 @@ type verifier struct {
 }
 
 func (v *verifier) say(k Kind, number int, format string, a ...any) {
-	v.found.List = append(v.found.List, Finding{k, number, titles[number], fmt.Sprintf(format, a...)})
+	v.found.List = append(v.found.List, Finding{k, number, titles[number], oneLine(fmt.Sprintf(format, a...))})
 }
 
 // failures collects the failures of one check, at most so many in words.
@@ -359,8 +365,10 @@ func (v *verifier) ledger() {
 		}
 		v.entries = append(v.entries, e)
 	}
-	if _, err := trial.CheckLedger(v.lines); err != nil {
+	if head, err := trial.CheckLedger(v.lines); err != nil {
 		f.add("%v", err)
+	} else {
+		v.found.Entries, v.found.Head, v.found.Tree = len(v.lines), head, trial.Root(v.lines)
 	}
 	for _, e := range v.entries {
 		if e.Action != actionProtocol {
