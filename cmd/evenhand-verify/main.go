@@ -2,8 +2,13 @@
 // bundle and the files named on its command line and nothing else: no database,
 // no network, no temporary files.
 //
-//	evenhand-verify BUNDLE.zip [--receipt FILE]... [--commit FILE] [--json]
+//	evenhand-verify BUNDLE.zip [--receipt FILE]... [--earlier OLD.zip]...
+//	                [--commit FILE] [--public-key KEY]... [--json]
 //	                [--what-if drop=SCHOOL] [--redraws N]
+//	                [--statement FILE [--key FILE]]
+//
+// For a statement it also reads its own file, to give its digest, and asks for
+// the key's password on the terminal.
 //
 // It prints a line for every finding: PASS, FAIL, NOTE or CANNOT. The exit
 // status is 0 if nothing failed, 1 if a file cannot be opened, 2 for a wrong
@@ -17,26 +22,39 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
+	"evenhand/cmd/internal/keyfile"
 	"evenhand/reports/audit"
 	"evenhand/trial"
+	"evenhand/trial/sign"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-const usage = `Usage: evenhand-verify BUNDLE.zip [--receipt FILE]... [--commit FILE] [--json]
+const usage = `Usage: evenhand-verify BUNDLE.zip [--receipt FILE]... [--earlier OLD.zip]...
+                       [--commit FILE] [--public-key KEY]... [--json]
                        [--what-if drop=SCHOOL] [--redraws N]
+                       [--statement FILE [--key FILE]]
 
 Checks an audit bundle: every file against the manifest, the ledger's chain,
 the order of what was done, the draw (made again), the counts (made again) and
 the analysis (run again). Opens no network connection and no database.
 
   --receipt FILE       a receipt that you have kept since earlier; may be repeated
+  --earlier OLD.zip    an earlier bundle that you have kept: it names the very
+                       entry of the ledger that was changed; may be repeated
   --commit FILE        your own copy of the commitment to the draw
+  --public-key KEY     the bundle must be signed with this key: its file, or its
+                       line of 56 characters, as minisign has them; may be repeated
   --json               print the findings as JSON
   --what-if drop=ID    show also what the draw had been without this school
   --redraws N          show also where the real balance lies among N redraws
+  --statement FILE     write the findings as a page for others to keep; if nothing
+                       failed it is a receipt of the ledger too
+  --key FILE           sign the statement with your secret key (minisign's format):
+                       the signature is FILE.minisig
 
 Exit status: 0 nothing failed, 1 a file cannot be opened, 2 usage, 3 a check failed.
 `
@@ -59,8 +77,12 @@ func (t *texts) Set(s string) error { *t = append(*t, s); return nil }
 func run(args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("evenhand-verify", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	var receipts texts
+	var receipts, earlier, keys texts
 	fs.Var(&receipts, "receipt", "")
+	fs.Var(&earlier, "earlier", "")
+	fs.Var(&keys, "public-key", "")
+	page := fs.String("statement", "", "")
+	keyFile := fs.String("key", "", "")
 	commit := fs.String("commit", "", "")
 	asJSON := fs.Bool("json", false, "")
 	whatIf := fs.String("what-if", "", "")
@@ -91,6 +113,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return wrong("%d bundles are named, and one is checked at a time: %s", len(bundles), strings.Join(bundles, ", "))
 	case *whatIf != "" && (!isDrop || drop == ""):
 		return wrong("--what-if %q: write drop= and a school's ID", *whatIf)
+	case *keyFile != "" && *page == "":
+		return wrong("--key signs a statement: name its file with --statement")
 	case *redraws < 0 || *redraws > 1_000_000:
 		return wrong("--redraws %d: ask for 1 to 1,000,000", *redraws)
 	}
@@ -98,7 +122,33 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "evenhand-verify: error: %v\n", err)
 		return unopened
 	}
+	var key *sign.SecretKey
+	if *page != "" {
+		if err := vacant(*page, *page+".minisig"); err != nil {
+			return cannot(err)
+		}
+		if *keyFile != "" {
+			var err error
+			if key, err = keyfile.Secret(*keyFile, keyfile.Terminal(os.Stdin, stderr)); err != nil {
+				return cannot(err)
+			}
+		}
+	}
 	var opts audit.Options
+	for _, name := range keys {
+		k, err := keyfile.Public(name)
+		if err != nil {
+			return cannot(err)
+		}
+		opts.PublicKeys = append(opts.PublicKeys, k)
+	}
+	for _, name := range earlier {
+		records, err := earlierLedger(name)
+		if err != nil {
+			return cannot(err)
+		}
+		opts.Earlier = append(opts.Earlier, records)
+	}
 	for _, name := range receipts {
 		text, err := readSmall(name)
 		if err != nil {
@@ -150,6 +200,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return cannot(fmt.Errorf("redraw: %w", err))
 		}
 		extra = append(extra, text)
+	}
+	if *page != "" {
+		sum, err := digestOf(io.NewSectionReader(f, 0, info.Size()))
+		if err != nil {
+			return cannot(err)
+		}
+		s := statement{filepath.Base(bundles[0]), sum, found, now(), heldBesides(opts, earlier), thisProgram()}
+		if err := s.write(*page, key); err != nil {
+			return cannot(fmt.Errorf("write the statement: %w", err))
+		}
 	}
 	if *asJSON {
 		enc := json.NewEncoder(stdout)
