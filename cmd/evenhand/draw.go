@@ -172,7 +172,7 @@ func (a *app) drawCommand() *cobra.Command {
 			})
 		}))
 	return group("draw", "The lots: rehearse, commit, run, show, verify, replay", rehearse, a.drawCommitCommand(), a.commitmentCommand(), a.drawRunCommand(), show, verify, a.replayCommand(),
-		a.balanceCommand(), a.probabilitiesCommand(), a.recordCommand(), a.kitCommand(), a.reportErrorCommand(), a.annulCommand())
+		a.balanceCommand(), a.probabilitiesCommand(), a.recordCommand(), a.kitCommand(), a.lettersCommand(), a.reportErrorCommand(), a.annulCommand())
 }
 
 func (a *app) showDraw(ctx context.Context, t *conduct.Trial, v conduct.DrawView) error {
