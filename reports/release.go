@@ -16,13 +16,16 @@ import (
 
 // Released says what was done to a report so that it may be published.
 type Released struct {
-	Rule   string                  `json:"rule"`   // its name, e.g. "srs10"
-	Merged []string                `json:"merged"` // reasons for a loss that stand as one row
-	Hidden []disclosure.Hidden     `json:"hidden"` // counts, with why
-	Others []Withheld              `json:"others"` // what is not a count: percentages, means, pictures, texts
-	Ranges []disclosure.Range      `json:"ranges"` // what can be worked out about each hidden count
-	Record disclosure.Earlier      `json:"-"`      // what a later release needs; never published
-	Counts struct{ Shown, Of int } `json:"counts"` // counts of pupils shown, of all that the report has
+	Rule   string              `json:"rule"`   // its name, e.g. "srs10"
+	Merged []string            `json:"merged"` // reasons for a loss that stand as one row
+	Hidden []disclosure.Hidden `json:"hidden"` // counts, with why
+	Others []Withheld          `json:"others"` // what is not a count: percentages, means, pictures, texts
+	Ranges []disclosure.Range  `json:"ranges"` // what can be worked out about each hidden count
+	Record disclosure.Earlier  `json:"-"`      // what a later release needs; never published
+	Counts struct {
+		Shown int `json:"shown"`
+		Of    int `json:"of"`
+	} `json:"counts"` // counts of pupils shown, of all that the report has
 }
 
 // Withheld is a part of a report, other than a count, that a release leaves out.

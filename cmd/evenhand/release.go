@@ -60,6 +60,10 @@ func (a *app) releaseReport(ctx context.Context, t *conduct.Trial, s conduct.Sna
 		return err
 	}
 	report, done, err := reports.Release(a.reportInput(t, s), f.rule.value, rule, earlier...)
+	var unsafe *disclosure.UnsafeError
+	if errors.As(err, &unsafe) && len(earlier) > 0 {
+		return withHint(err, "what an earlier release published cannot be taken back: use the rule of that release")
+	}
 	if err != nil {
 		return err
 	}
