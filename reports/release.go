@@ -159,6 +159,10 @@ func join(lost []trial.Count, set []string) []trial.Count {
 	return append(out, trial.Count{What: otherReasons, N: n})
 }
 
+// suppressed stands in place of what is hidden; the brackets make it a mark in
+// a sentence too, where pupils are nothing of the kind.
+const suppressed = "[suppressed]"
+
 // releaser turns a report into its released form.
 type releaser struct {
 	in     Input // as it is
@@ -249,7 +253,41 @@ func (x *releaser) leave(c *Cell, why string) {
 	}
 }
 
+// linked are the tables whose counts of pupils the system below links, and
+// those that count none; safe are the pictures that are drawn from them. What
+// is not named here has not been thought through, and a release leaves it out.
+var (
+	linked = []string{"headline", "design", "flow", "stages", "exits", "regions", "attrition-rates", "balance-randomised", "balance-analysed", "primary-scores", "primary-effect", "primary-scales", "primary-variance", "primary-model", "secondary-effects", "community-list", "community-schools", "sessions", "deviation-list", "digests", "acts", "ledger", "end"}
+	safe   = []string{"flow-figure", "stages-figure", "attrition-figure", "balance-figure", "effects-figure", "means-figure", "scales-figure", "communities-figure"}
+)
+
+// leaveUnknown leaves out the tables and pictures that are not linked.
+func (x *releaser) leaveUnknown() {
+	const why = "it is not linked with the other tables, so that nobody can say what it would give away"
+	for s := range x.r.Sections {
+		blocks := x.r.Sections[s].Blocks
+		for b := range blocks {
+			what, title := "", ""
+			if t := blocks[b].Table; t != nil && !contains(linked, t.ID) {
+				what, title = "table "+t.ID, t.Title
+				for _, row := range t.Rows {
+					for _, c := range row.Cells { // sentences may show them
+						c.Kind, c.Text, c.Value = Absent, suppressed, 0
+					}
+				}
+			} else if f := blocks[b].Figure; f != nil && !contains(safe, f.ID) {
+				what, title = "figure "+f.ID, f.Title
+			}
+			if what != "" {
+				x.out.Others = append(x.out.Others, Withheld{what, why})
+				blocks[b] = Block{Gap: &Gap{What: title, Why: "It is left out of the released report: " + why + "."}}
+			}
+		}
+	}
+}
+
 func (x *releaser) system() error {
+	x.leaveUnknown()
 	if x.in.Protocol.Trial.Measured != "schools" {
 		x.flow()
 		x.attritionCells()
@@ -745,7 +783,7 @@ func (x *releaser) apply(result *disclosure.Result) {
 						mask(c, below, small)
 						gone[c] = true
 					case disclosure.Suppressed:
-						mask(c, "suppressed", hidden)
+						mask(c, suppressed, hidden)
 						gone[c] = true
 					}
 					continue
@@ -760,7 +798,7 @@ func (x *releaser) apply(result *disclosure.Result) {
 					}
 				}
 				if why != "" && c.Kind != Absent {
-					mask(c, "suppressed", hidden)
+					mask(c, suppressed, hidden)
 					gone[c] = true
 					head := row.Cells[0].String()
 					x.out.Others = append(x.out.Others, Withheld{fmt.Sprintf("table %s, %s, %s", t.ID, head, t.Columns[k].Title), why})
@@ -954,7 +992,7 @@ func (x *releaser) sentences(gone map[*Cell]bool) {
 			if b.Paragraph == nil || !slices.ContainsFunc(b.Paragraph.Spans, func(y Span) bool { return y.Cell == differential }) {
 				continue
 			}
-			b.Paragraph.Spans = []Span{{Words: "Share of the pupils randomised who are not in the analysis: "}, {Cell: overall}, {Words: "; difference between the arms in percentage points: "}, {Cell: differential}, {Words: ". What is suppressed would give away a small count of pupils, and so would the place against the boundaries of the What Works Clearinghouse."}}
+			b.Paragraph.Spans = []Span{{Words: "Share of the pupils randomised who are not in the analysis: "}, {Cell: overall}, {Words: "; difference between the arms in percentage points: "}, {Cell: differential}, {Words: ". What is hidden would give away a small count of pupils, and so would the place against the boundaries of the What Works Clearinghouse."}}
 		}
 	}
 }

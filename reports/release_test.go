@@ -129,7 +129,7 @@ func (p *published) cell(table string, row, col int) string {
 				out.Mark, out.Value = disclosure.Value, int(c.Value)
 			case c.String() == "<10":
 				out.Mark = disclosure.Below
-			case c.String() != "suppressed":
+			case c.String() != "[suppressed]":
 				p.t.Fatalf("cell %s is %q", key, c)
 			}
 			p.rel.Cells = append(p.rel.Cells, out)
@@ -382,7 +382,7 @@ func TestReleaseOfTheSample(t *testing.T) {
 	}
 	// 48 of 172 had free meals among the control arm's randomised and 45 of 159
 	// among those analysed: the 3 who were lost must not be worked out.
-	if c := cellAt(r, "balance-analysed", 1, 7); c.String() != "suppressed" {
+	if c := cellAt(r, "balance-analysed", 1, 7); c.String() != "[suppressed]" {
 		t.Errorf("a share that gives away three pupils is %q", c)
 	}
 	if c := cell(t, r, "headline", "Key Stage 2 reading, scaled score", "Effect size"); c.Value != 0.26 {
@@ -404,11 +404,48 @@ func TestReleaseOfTheSample(t *testing.T) {
 			t.Errorf("the released report says %q", bad)
 		}
 	}
-	if len(done.Others) < 4 || !strings.Contains(fmt.Sprint(done.Others), "means-figure") {
+	for _, o := range done.Others {
+		if strings.Contains(o.Why, "not linked") {
+			t.Errorf("%s is in the report and not linked", o.What)
+		}
+	}
+	if len(done.Others) < 3 || !strings.Contains(fmt.Sprint(done.Others), "means-figure") {
 		t.Errorf("what was left out: %v", done.Others)
 	}
 	if strings.Contains(r.Draft, "not for publication") {
 		t.Error("the released report says that it is not for publication")
+	}
+	// Nearly all who were randomised are analysed: the two means would give away
+	// the mean of the three who are not.
+	near := sample.Input()
+	near.Results[0].Balance = append([]sap.BalanceRow(nil), near.Results[0].Balance...)
+	b := &near.Results[0].Balance[1]
+	b.Arms = append([]sap.ArmBalance(nil), b.Arms...)
+	if b.Set != "analysed" || b.Variable != "baseline" {
+		t.Fatal("the sample has changed")
+	}
+	near.Flow.Arms = append([]trial.ArmFlow(nil), near.Flow.Arms...)
+	near.Flow.Arms[1].Pupils = trial.LevelFlow{Randomised: 172, Analysed: 169, Lost: []trial.Count{{What: "absent", N: 3}}}
+	near.Results[0].Counts.PupilsUsed = 149 + 169
+	near.Results[0].Arms[1].N, near.Results[0].Arms[1].Missing = 169, 3
+	b.Arms[1].N = 169
+	r, _, err = reports.Release(near, "srs10", srs10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for col, want := range map[int]reports.Kind{3: reports.Number, 7: reports.Absent, 8: reports.Absent, 9: reports.Absent} {
+		if c := cellAt(r, "balance-analysed", 0, col); c.Kind != want {
+			t.Errorf("three lost: the baseline of those analysed, column %d, is %q", col, c)
+		}
+	}
+	if c := cellAt(r, "balance-randomised", 0, 7); c.Kind != reports.Number {
+		t.Errorf("three lost: the mean of all randomised is %q", c)
+	}
+	if c := cellAt(r, "attrition-rates", 7, 2); c.Kind != reports.Absent {
+		t.Errorf("three lost: the difference of the arms’ attrition is %q", c)
+	}
+	if got := text(r); strings.Contains(got, "within the cautious boundary") {
+		t.Error("three lost: a sentence still says how the attrition lies to the boundary")
 	}
 	// an arm with too few pupils in the analysis has no effect to publish
 	few := sample.Input()
