@@ -47,7 +47,7 @@ var layers = map[string][]string{
 	"reports/internal/...":      {"reports", "trial", "randomize", "analysis/..."},
 	"reports/render":            {"reports", "reports/figure"},
 	"reports/audit":             {"reports", "trial", "trial/sign", "randomize", "analysis/..."},
-	"cmd/evenhand":              {"randomize", "randomize/redraw", "analysis/...", "trial/...", "reports/...", "cmd/evenhand/internal/...", "cmd/internal/..."},
+	"cmd/evenhand":              {"randomize", "randomize/redraw", "randomize/beacon", "analysis/...", "trial/...", "reports/...", "cmd/evenhand/internal/...", "cmd/internal/..."},
 	"cmd/internal/...":          {"trial/sign"},
 	"cmd/evenhand/internal/...": {"trial", "trial/conduct", "trial/store", "reports/..."},
 	"cmd/evenhand-verify":       {"reports/audit", "trial", "trial/sign", "cmd/internal/...", "randomize", "analysis/..."},
