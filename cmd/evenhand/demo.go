@@ -109,7 +109,8 @@ func (a *app) demo(ctx context.Context, dir string, schools int, seed uint64) er
 	d.heading("Lock, commit, draw")
 	d.run(ctx, e, "", "roster", "check")
 	d.run(ctx, e, "is locked", "roster", "lock")
-	d.run(ctx, e, "", "ledger", "receipt", "--holder", "the funder", "--out", d.in("receipt-of-the-lock.txt"))
+	d.run(ctx, e, "ID", "key", "new", "--no-password", "--out", d.in("evaluator.key"))
+	d.run(ctx, e, "", "ledger", "receipt", "--holder", "the funder", "--key", d.in("evaluator.key"), "--out", d.in("receipt-of-the-lock.txt"))
 	d.run(ctx, st, "", "draw", "rehearse", "--times", "200")
 	d.run(ctx, st, "commitment", "draw", "commit")
 	d.run(ctx, st, "", "draw", "run")
@@ -150,8 +151,8 @@ func (a *app) demo(ctx context.Context, dir string, schools int, seed uint64) er
 	d.run(ctx, st, "pupils:", "attrition", "status")
 	d.run(ctx, st, "", "report", "build", "--out", d.in("report.html"))
 	d.run(ctx, st, "", "ledger", "check", "--receipt", d.in("receipt-of-the-lock.txt"))
-	d.run(ctx, st, "", "audit", "export", "--out", d.in("audit.zip"))
-	d.run(ctx, st, "PASS", "audit", "verify", d.in("audit.zip"), "--receipt", d.in("receipt-of-the-lock.txt"))
+	d.run(ctx, st, "", "audit", "export", "--key", d.in("evaluator.key"), "--out", d.in("audit.zip"))
+	d.run(ctx, st, "signed by key", "audit", "verify", d.in("audit.zip"), "--receipt", d.in("receipt-of-the-lock.txt"), "--public-key", d.in("evaluator.key.pub"))
 	d.run(ctx, st, "", "store", "backup", d.in("backup.db"))
 	if d.failed != nil {
 		return d.failed
