@@ -262,9 +262,9 @@ const (
 	unknown
 )
 
-// solve looks for a solution within the bounds. It tries values near hint
-// first and gives the solution that it finds. unknown means that the limit on
-// nodes was reached.
+// solve looks for a solution within bounds that have been propagated. It tries
+// values near hint first and gives the solution that it finds. unknown means
+// that the limit on nodes was reached.
 func (p *problem) solve(lo, hi, hint, among []int) ([]int, answer) {
 	nodes := 0
 	var search func(lo, hi []int) ([]int, answer)
@@ -313,11 +313,7 @@ func (p *problem) solve(lo, hi, hint, among []int) ([]int, answer) {
 		}
 		return nil, no
 	}
-	nl, nh := append([]int(nil), lo...), append([]int(nil), hi...)
-	if !p.propagate(nl, nh, nil) {
-		return nil, no
-	}
-	return search(nl, nh)
+	return search(append([]int(nil), lo...), append([]int(nil), hi...))
 }
 
 // within looks for a solution with variable v from low to high.
