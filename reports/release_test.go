@@ -155,9 +155,9 @@ func (p *published) sum(total string, parts ...string) {
 
 // read makes the reader's system of a report with two arms whose flow has so
 // many rows. truth gets the count of each key that the input knows.
-func read(t *testing.T, r *reports.Report, in reports.Input) (*published, map[string]int) {
+func read(t *testing.T, r *reports.Report, in reports.Input, rule disclosure.Rule) (*published, map[string]int) {
 	p := &published{t: t, r: r, at: map[string]bool{}}
-	p.rel.Rule = srs10
+	p.rel.Rule = rule
 	truth := map[string]int{}
 	var flow *reports.Table
 	for _, tab := range r.Tables() {
@@ -275,7 +275,7 @@ func found(t *testing.T, p *published, truth map[string]int) (bad []string, hidd
 		t.Fatal(err)
 	}
 	for _, c := range p.rel.Cells {
-		if c.Mark == disclosure.Value && srs10.Small(c.Value) {
+		if c.Mark == disclosure.Value && p.rel.Rule.Small(c.Value) {
 			bad = append(bad, fmt.Sprintf("%s is published: %d", c.Key, c.Value))
 		}
 	}
@@ -284,11 +284,15 @@ func found(t *testing.T, p *published, truth map[string]int) (bad []string, hidd
 		if known && (v < x.Low || v > x.High) {
 			t.Fatalf("%s: the truth %d is outside %d to %d", x.Key, v, x.Low, x.High)
 		}
-		if x.Mark == disclosure.Nowhere && !(known && srs10.Small(v)) {
+		if x.Mark == disclosure.Nowhere && !(known && v > 0 && p.rel.Rule.Small(v)) {
 			continue
 		}
 		hidden++
-		if x.High-x.Low < srs10.Threshold-2 {
+		need := 8 // as far as 1 is from 9
+		if p.rel.Rule.Zeros {
+			need = 9
+		}
+		if x.High-x.Low < need {
 			bad = append(bad, fmt.Sprintf("%s (%s, truly %d): %d to %d", x.Key, x.Mark, v, x.Low, x.High))
 		}
 	}
@@ -307,11 +311,13 @@ func TestReleasedReportsGiveNothingAway(t *testing.T) {
 	}
 	for seed := range tried {
 		in := randomTrial(uint64(seed))
-		r, done, err := reports.Release(in, "srs10", srs10)
+		rule := srs10
+		rule.Zeros = seed%4 == 0
+		r, done, err := reports.Release(in, "srs10", rule)
 		if err != nil {
 			t.Fatalf("trial %d: %v", seed, err)
 		}
-		p, truth := read(t, r, in)
+		p, truth := read(t, r, in, rule)
 		bad, h := found(t, p, truth)
 		for _, b := range bad {
 			t.Errorf("trial %d: %s", seed, b)
@@ -350,7 +356,7 @@ func TestReleasedReportsGiveNothingAway(t *testing.T) {
 		}
 		// The working report must fail the same reader.
 		w := build(t, in)
-		if wp, wt := read(t, w, in); len(wt) > 0 {
+		if wp, wt := read(t, w, in, srs10); len(wt) > 0 {
 			if bad, _ := found(t, wp, wt); len(bad) > 0 {
 				working++
 			}
@@ -496,5 +502,62 @@ func TestSecondRelease(t *testing.T) {
 	}
 	if c := cellAt(r, "primary-scores", 0, 4); c.Kind == reports.Number {
 		t.Errorf("the mean %s stands beside one over one pupil more", c)
+	}
+}
+
+// Three arms, schools measured and a threshold of the protocol's own.
+func TestReleaseOfOtherTrials(t *testing.T) {
+	in := sample.Input()
+	p := *in.Protocol
+	p.Arms = append([]trial.Arm{{ID: "light", Label: "Light programme", Weight: 1}}, p.Arms...)
+	in.Protocol = &p
+	third := in.Flow.Arms[0]
+	third.Arm, third.Label = "light", "Light programme"
+	third.Pupils = trial.LevelFlow{Randomised: 40, Analysed: 36, Lost: []trial.Count{{What: "absent", N: 4}}}
+	third.Schools = trial.LevelFlow{Randomised: 2, Analysed: 2}
+	in.Flow.Arms = append([]trial.ArmFlow{third}, in.Flow.Arms...)
+	for i := range in.Results {
+		r := &in.Results[i]
+		r.Counts.PupilsRandomised += 40
+		r.Counts.PupilsUsed += 36
+		r.Counts.SchoolsRandomised += 2
+		r.Counts.SchoolsUsed += 2
+		c := r.Contrasts[0]
+		c.Arm = "light"
+		r.Contrasts = append(r.Contrasts, c)
+		r.Arms = append([]sap.ArmSummary{{Arm: "light", Schools: 2, N: 36, Missing: 4, Mean: 101, SD: 6}}, r.Arms...)
+		r.Attrition = nil
+	}
+	r, done, err := reports.Release(in, "srs10", srs10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := cellAt(r, "flow", 2, 2); c.Kind == reports.Number {
+		t.Errorf("the third arm lost four pupils, and the flow says %s", c)
+	}
+	if len(done.Hidden) < 3 {
+		t.Errorf("only %d counts are hidden", len(done.Hidden))
+	}
+
+	in = sample.Input()
+	q := *in.Protocol
+	q.Trial.Measured = "schools"
+	in.Protocol = &q
+	for i := range in.Flow.Arms {
+		in.Flow.Arms[i].Pupils = trial.LevelFlow{}
+	}
+	in.Communities = nil
+	if _, done, err = reports.Release(in, "srs10", srs10); err != nil || len(done.Hidden) > 0 {
+		t.Errorf("schools measured: %v, hidden %v", err, done)
+	}
+
+	if r, _, err = reports.Release(sample.Input(), "srs10", disclosure.Rule{Threshold: 20}); err != nil {
+		t.Fatal(err)
+	}
+	if c := cell(t, r, "flow", "Joined after the roster was locked (never analysed)", "Pupils"); c.String() != "<20" {
+		t.Errorf("by a threshold of 20 a count of 5 is %q", c)
+	}
+	if _, _, err := reports.Release(sample.Input(), "none", disclosure.Rule{}); err == nil {
+		t.Error("a release without a threshold was made")
 	}
 }
