@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,33 +94,43 @@ func (a *app) lint(ctx context.Context, t *conduct.Trial, file io.ReaderAt, size
 	if err != nil {
 		return nil, err
 	}
+	type stand struct {
+		entries int
+		at      time.Time // of the entry, which is written right after the report
+	}
 	const builds = 20 // the latest so many
-	stands := []int{len(s.Ledger)}
+	stands := []stand{{len(s.Ledger), a.now().UTC()}}
 	for i := len(s.Ledger) - 1; i > 0 && len(stands) <= builds; i-- {
 		if e, err := s.Ledger[i].Entry(); err == nil && e.Action == "report build" {
-			stands = append(stands, i)
+			stands = append(stands, stand{i, e.At})
 		}
 	}
 	var best *render.Checked
-	for _, n := range stands {
-		then := s
-		then.Ledger = s.Ledger[:n]
-		then.Receipts = nil
+	for _, then := range stands {
+		state := s
+		state.Ledger, state.Receipts = s.Ledger[:then.entries], nil
 		for _, r := range s.Receipts {
-			if r.Size <= n {
-				then.Receipts = append(then.Receipts, r)
+			if r.Size <= then.entries {
+				state.Receipts = append(state.Receipts, r)
 			}
 		}
-		report, err := reports.Build(a.reportInput(t, then))
-		if err != nil {
-			return nil, err
-		}
-		checked, err := render.Lint(file, size, report)
-		if err != nil {
-			return nil, err
-		}
-		if best == nil || len(checked.Slips) < len(best.Slips) {
-			best = checked
+		in := a.reportInput(t, state)
+		for back := range 5 { // seconds that writing may have taken
+			in.GeneratedAt = then.at.Add(-time.Duration(back) * time.Second)
+			report, err := reports.Build(in)
+			if err != nil {
+				return nil, err
+			}
+			checked, err := render.Lint(file, size, report)
+			if err != nil {
+				return nil, err
+			}
+			if best == nil || len(checked.Slips) < len(best.Slips) {
+				best = checked
+			}
+			if len(best.Slips) == 0 {
+				return best, nil
+			}
 		}
 	}
 	return best, nil
