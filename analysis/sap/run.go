@@ -122,6 +122,9 @@ func (r *Results) mixed(d *analysis.Dataset) error {
 	}
 	r.Fit = FitNote{Method: fit.Description, Criterion: fit.Criterion, Iterations: fit.Iterations, Gradient: fit.Gradient, Singular: fit.Singular}
 	r.Warnings = slices.Clone(fit.Warnings)
+	if len(d.Communities) > 0 {
+		r.Warnings = append(r.Warnings, analysis.Warning{Code: "communities-not-modelled", Text: "The model knows schools but not communities. If schools of one community grow alike, its intervals are too short and its p-values too small (METHODS.md, simulated trials): see the partially nested model, `evenhand analysis fit --partial`."})
+	}
 	method := mixed.DF(r.Plan.DF)
 	options := effectsize.Options{DF: method, Level: r.Plan.Level}
 	control := d.Arms[d.Control]
