@@ -6,7 +6,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -193,5 +196,47 @@ func TestOutputThatIsNotWritten(t *testing.T) {
 		if status != exitFailed || !strings.Contains(errs.String(), "no space left on device") {
 			t.Errorf("%v: status %d, %q", args, status, errs.String())
 		}
+	}
+}
+
+// Ctrl-C ends long work in order: nothing is stored, and it is said.
+func TestInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no signals of this kind")
+	}
+	w := newWorld(t)
+	if err := placeTrial("locked", w.dir); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "--protocol", filepath.Join(w.dir, "trial.yaml"), "draw", "rehearse", "--times", "1000000")
+	cmd.Env = append(os.Environ(), "EVENHAND_TEST_AS_PROGRAM=1", "HOME="+w.dir)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Second)
+	// Meanwhile others may write.
+	w.must("school", "note", "101926", "written during a rehearsal")
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		cmd.Process.Kill()
+		t.Fatal("a minute after Ctrl-C it still runs")
+	}
+	if status := cmd.ProcessState.ExitCode(); status != exitFailed || !strings.Contains(errs.String(), "interrupted; nothing was stored") || out.Len() > 0 {
+		t.Errorf("status %d, %q, %q", status, out.String(), errs.String())
+	}
+	if after := w.must("ledger", "show", "--last", "1"); !strings.Contains(after, "written during a rehearsal") {
+		t.Errorf("the last entry is %s", after)
 	}
 }

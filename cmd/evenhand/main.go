@@ -24,6 +24,10 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // the first Ctrl-C ends a command in order, the second at once
+	}()
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, entropy: rand.Reader, getenv: os.Getenv, user: systemUser, settings: os.UserConfigDir}
 	os.Exit(a.run(ctx, os.Args[1:]))
 }

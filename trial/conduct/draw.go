@@ -69,25 +69,34 @@ func (t *Trial) Rehearse(ctx context.Context, times int, progress func(done, of 
 	if times < 1 || times > 1_000_000 {
 		return r, fmt.Errorf("%d rehearsals: ask for 1 to 1,000,000", times)
 	}
-	err = t.write(ctx, trial.Rehearse, func(tx *store.Tx) error {
-		_, locked, err := t.lockedRoster(tx)
+	var locked store.LockedRoster
+	err = t.read(ctx, func(tx *store.Tx) error {
+		facts, err := tx.Facts()
 		if err != nil {
 			return err
 		}
-		design, roster, err := parseLocked(locked)
-		if err != nil {
+		if err := facts.Allow(trial.Rehearse); err != nil {
 			return err
 		}
-		chance, err := t.chance()
-		if err != nil {
-			return err
-		}
-		if r, err = rehearse(design, roster, chance, times, progress); err != nil {
-			return err
-		}
-		return t.logRehearsals(tx, locked, times)
+		_, locked, err = t.lockedRoster(tx)
+		return err
 	})
-	return r, err
+	if err != nil {
+		return r, err
+	}
+	design, roster, err := parseLocked(locked)
+	if err != nil {
+		return r, err
+	}
+	chance, err := t.chance()
+	if err != nil {
+		return r, err
+	}
+	// Long work, during which others may write.
+	if r, err = rehearse(ctx, design, roster, chance, times, progress); err != nil {
+		return Rehearsal{}, err
+	}
+	return r, t.write(ctx, trial.Rehearse, func(tx *store.Tx) error { return t.logRehearsals(tx, locked, times) })
 }
 
 // logRehearsals records how often was rehearsed.
@@ -104,7 +113,7 @@ func parseLocked(l store.LockedRoster) (randomize.Design, randomize.Roster, erro
 	return design, roster, err
 }
 
-func rehearse(design randomize.Design, roster randomize.Roster, chance randomize.Chance, times int, progress func(done, of int)) (Rehearsal, error) {
+func rehearse(ctx context.Context, design randomize.Design, roster randomize.Roster, chance randomize.Chance, times int, progress func(done, of int)) (Rehearsal, error) {
 	r := Rehearsal{Times: times}
 	planned, err := design.Planned(roster)
 	if err != nil {
@@ -133,6 +142,9 @@ func rehearse(design randomize.Design, roster randomize.Roster, chance randomize
 		communitySizes[i] = map[int]bool{}
 	}
 	for n := range times {
+		if err := ctx.Err(); err != nil {
+			return r, fmt.Errorf("%w: %w", store.ErrInterrupted, err)
+		}
 		a, err := randomize.Rehearse(design, roster, chance, n)
 		if err != nil {
 			return r, err
