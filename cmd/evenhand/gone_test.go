@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -238,5 +239,51 @@ func TestInterrupted(t *testing.T) {
 	}
 	if after := w.must("ledger", "show", "--last", "1"); !strings.Contains(after, "written during a rehearsal") {
 		t.Errorf("the last entry is %s", after)
+	}
+}
+
+// A file is written whole or not at all, and never over another unless that
+// is asked for.
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "f")
+	text := func(s string) func(io.Writer) error {
+		return func(w io.Writer) error { _, err := io.WriteString(w, s); return err }
+	}
+	broken := func(w io.Writer) error {
+		io.WriteString(w, "half of it")
+		return errors.New("no space left on device")
+	}
+	content := func() string {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return ""
+		}
+		return string(data)
+	}
+	for _, c := range []struct {
+		what      string
+		overwrite bool
+		write     func(io.Writer) error
+		wrong     string
+		content   string
+	}{
+		{"a write that fails", false, broken, "no space left on device", ""},
+		{"a write", false, text("one"), "", "one"},
+		{"a write over it", false, text("two"), "is there already and was not touched", "one"},
+		{"a write over it that fails", true, broken, "no space left on device", "one"},
+		{"a write over it that is asked for", true, text("three"), "", "three"},
+	} {
+		err := writeFile(name, c.overwrite, c.write)
+		if (err == nil) != (c.wrong == "") || err != nil && !strings.Contains(err.Error(), c.wrong) {
+			t.Errorf("%s: %v", c.what, err)
+		}
+		if got := content(); got != c.content {
+			t.Errorf("after %s the file has %q, want %q", c.what, got, c.content)
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) > 1 {
+			t.Errorf("%s left %v (%v)", c.what, entries, err)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func (a *app) protocolCommand() *cobra.Command {
 			}{file, p.Trial.ID, trial.DigestOf(string(text))}, func() {
 				a.say("%s is a valid protocol: %s", file, p.Trial.Title)
 				a.say("  arms      %s", strings.Join(arms, ", "))
-				a.say("  strata    %s", strings.Join(p.Strata, ", "))
+				a.say("  strata    %s", cmp.Or(strings.Join(p.Strata, ", "), "none: one draw over all schools"))
 				a.say("  draw      %s, chance %s", p.Draw.Method, p.Draw.Chance)
 				if o := p.PrimaryOutcome(); o != nil {
 					a.say("  primary   %s", o.Label)

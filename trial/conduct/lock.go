@@ -363,7 +363,11 @@ func chances(d randomize.Design, r randomize.Roster) (string, error) {
 		}
 		fmt.Fprintf(&b, "%s: "+exact+", %s", a.Name, a.Weight, total, sizeText(planned.Arms[i]))
 	}
-	fmt.Fprintf(&b, "; %d strata, %d schools left over in them", len(planned.Strata), planned.Misfits)
+	strata := "strata"
+	if len(planned.Strata) == 1 {
+		strata = "stratum"
+	}
+	fmt.Fprintf(&b, "; %d %s, %d schools left over", len(planned.Strata), strata, planned.Misfits)
 	return b.String(), nil
 }
 
