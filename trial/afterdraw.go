@@ -9,7 +9,7 @@ import (
 // DrawError is something that went wrong at or after the draw. The draw is
 // accepted all the same: the truth is recorded, the school stays in the arm it
 // was drawn into and in the analysis, and the report lists the error (Yelland
-// and others, Clinical Trials 2018;15:278–285).
+// and others, Clinical Trials 2018;15:278).
 type DrawError struct {
 	School string
 	Kind   ErrorKind

@@ -339,6 +339,8 @@ var methodNeeds = []struct {
 	{"candidates", []string{"constrained"}, true, func(s DrawSettings) bool { return s.Candidates > 0 }, "how many candidate draws are made, e.g. 10000"},
 	{"keep", []string{"constrained"}, true, func(s DrawSettings) bool { return s.Keep > 0 }, "which share of the candidates is kept, e.g. 10 %"},
 	{"distinct at least", []string{"constrained"}, false, func(s DrawSettings) bool { return s.Distinct > 0 }, ""},
+	{"pairs at least", []string{"constrained"}, false, func(s DrawSettings) bool { return s.PairsLeast > 0 }, ""},
+	{"pairs at most", []string{"constrained"}, false, func(s DrawSettings) bool { return s.PairsMost > 0 }, ""},
 	{"balance", []string{"constrained", "minimisation"}, true, func(s DrawSettings) bool { return len(s.Balance) > 0 }, "the columns to be balanced, e.g. {pupils: 1, fsm: 2}"},
 }
 
@@ -377,7 +379,7 @@ func (d *decoder) checkDraw(p *Protocol, columns []string) {
 	for _, x := range []struct {
 		key   string
 		share Percent
-	}{{"best arm", p.Draw.Best}, {"keep", p.Draw.Keep}} {
+	}{{"best arm", p.Draw.Best}, {"keep", p.Draw.Keep}, {"pairs at least", p.Draw.PairsLeast}, {"pairs at most", p.Draw.PairsMost}} {
 		if _, ok := x.share.perMille(); !ok && d.good(at.to(x.key)...) {
 			d.say(at.to(x.key), "the draw's rule has whole thousandths, and this share is none", "give it with at most one decimal, as in 12.5 %")
 		}
@@ -387,6 +389,10 @@ func (d *decoder) checkDraw(p *Protocol, columns []string) {
 	}
 	d.column(at.to("sequence"), p.Draw.Sequence, columns)
 	d.column(at.to("set"), p.Draw.Set, columns)
+	d.column(at.to("clusters"), p.Draw.Clusters, columns)
+	if p.Draw.PairsMost > 0 && p.Draw.PairsLeast > p.Draw.PairsMost {
+		d.say(at.to("pairs at least"), "it is more than `pairs at most`", "give the smaller share here")
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Draw.Balance)) {
 		d.column(at.to("balance", name), name, columns)
 	}
@@ -474,9 +480,47 @@ func (d *decoder) checkCommunities(p *Protocol, columns []string) {
 		if mille, ok := c.Mix.perMille(); !ok || mille == 1000 && c.How == "near" {
 			d.say(at.to("mix"), "the share of balance must be whole thousandths, and below 100 % for near", "give it with at most one decimal, as in 12.5 %")
 		}
+		d.checkLimits(at, c, columns)
 		if c.Size.Min == 1 {
 			d.say(at.to("size"), "a community of one school is none", "give the smallest size as 2 or more")
 		}
+	}
+}
+
+// checkLimits says what is wrong with a community's counts, hubs and search.
+func (d *decoder) checkLimits(at path, c CommunityRule, columns []string) {
+	var kinds, hubs []string
+	for j, k := range c.Counts {
+		here := at.to("counts", item(j))
+		d.column(here.to("column"), k.Column, columns)
+		kinds = append(kinds, k.Column+" "+k.Value)
+		switch {
+		case k.Least == 0 && k.Most == 0:
+			d.say(here, "it neither asks for schools nor limits them", "give `at least`, `at most`, or both")
+		case k.Most > 0 && k.Least > k.Most:
+			d.say(here.to("at least"), fmt.Sprintf("at least %d and at most %d cannot both be", k.Least, k.Most), "give the smaller number as `at least`")
+		case k.Least > c.Size.Max:
+			d.say(here.to("at least"), fmt.Sprintf("a community has %d schools at most", c.Size.Max), "ask for fewer")
+		}
+	}
+	d.unique2(at.to("counts"), "kinds of schools", kinds)
+	for j, h := range c.Hubs {
+		here := at.to("hubs", item(j))
+		d.column(here.to("distance"), h.Distance, columns)
+		hubs = append(hubs, h.Name)
+		if h.Capacity > 0 && h.Capacity < c.Size.Min {
+			d.say(here.to("capacity"), fmt.Sprintf("%s takes %d schools, and a community has %d at least", h.Name, h.Capacity, c.Size.Min), "leave the place out, or make communities smaller")
+		}
+	}
+	d.unique2(at.to("hubs"), "hubs", hubs)
+	if len(c.Hubs) > 0 && c.Within != "" {
+		d.say(at.to("hubs"), "hubs and `within` cannot be used together", "the distances to the hubs say who can reach which: take one of the two out")
+	}
+	if len(c.Hubs) > 0 && c.Number > 0 && c.Number != len(c.Hubs) {
+		d.say(at.to("number"), fmt.Sprintf("the number of communities is %d, that of hubs %d", c.Number, len(c.Hubs)), "each hub has one community: take `number` out")
+	}
+	if _, ok := c.Keep.perMille(); !ok {
+		d.say(at.to("keep"), "the draw's rule has whole thousandths, and this share is none", "give it with at most one decimal, as in 12.5 %")
 	}
 }
 

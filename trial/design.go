@@ -32,13 +32,30 @@ func (p *Protocol) Design() (randomize.Design, error) {
 		d.Imbalance = randomize.Imbalance(s.Imbalance)
 		d.BestPerMille, _ = s.Best.perMille()
 	}
-	d.Weights = columnWeights(s.Balance)
+	d.Weights, d.Cluster = columnWeights(s.Balance), s.Clusters
+	if d.Method == randomize.Constrained && (s.PairsLeast > 0 || s.PairsMost > 0) {
+		d.TogetherPerMille = []int{1, 999}
+		if s.PairsLeast > 0 {
+			d.TogetherPerMille[0], _ = s.PairsLeast.perMille()
+		}
+		if s.PairsMost > 0 {
+			d.TogetherPerMille[1], _ = s.PairsMost.perMille()
+		}
+	}
 	for _, rule := range p.Communities {
 		c := randomize.Community{
 			Arm: rule.Arm, Min: rule.Size.Min, Max: rule.Size.Max,
 			How: randomize.Forming(rule.How), Column: rule.Within,
 			Apart: slices.Clone(rule.Apart), Together: slices.Clone(rule.Together),
 			Farthest: rule.Travel * 1000, Balance: columnWeights(rule.Balance),
+			Number: rule.Number, Starts: rule.Starts,
+		}
+		c.Keep, _ = rule.Keep.perMille()
+		for _, k := range rule.Counts {
+			c.Counts = append(c.Counts, randomize.CountLimit{Column: k.rosterColumn(), Value: 1, Min: k.Least, Max: orElse(k.Most, rule.Size.Max)})
+		}
+		for _, h := range rule.Hubs {
+			c.Hubs = append(c.Hubs, randomize.Hub{Name: h.Name, Capacity: orElse(h.Capacity, rule.Size.Max)})
 		}
 		if rule.How == "within" {
 			c.How = randomize.FormRandom
@@ -58,6 +75,27 @@ func (p *Protocol) Design() (randomize.Design, error) {
 	return d, nil
 }
 
+// orElse is n, or m where n is 0.
+func orElse(n, m int) int {
+	if n == 0 {
+		return m
+	}
+	return n
+}
+
+// rosterColumn names the roster's column that is 1 for the schools counted and
+// 0 for the others.
+func (k CountRule) rosterColumn() string {
+	clean := strings.Map(func(r rune) rune {
+		if IsName(string(r)) {
+			return r
+		}
+		return '-'
+	}, k.Value)
+	name := k.Column + "." + clean
+	return name[:min(len(name), 64)]
+}
+
 // columnWeights puts weights in the order of their columns' names.
 func columnWeights(balance map[string]int) []randomize.ColumnWeight {
 	var weights []randomize.ColumnWeight
@@ -74,6 +112,7 @@ const (
 	asZScore   coding = "a z-score in thousandths"
 	asCategory coding = "a number for each value"
 	asWhole    coding = "a whole number"
+	asKind     coding = "1 for the schools of a kind"
 )
 
 // rosterColumn is a column that the draw needs beside the stratum.
@@ -83,6 +122,7 @@ type rosterColumn struct {
 	coding   coding
 	optional bool // a school without a value gets 0, which means none
 	use      string
+	value    string // coding asKind: the value that gets 1
 }
 
 // rosterColumns lists the columns that the draw needs, each once, and says
@@ -93,7 +133,7 @@ func (p *Protocol) rosterColumns() (columns []rosterColumn, conflicts []string) 
 		switch {
 		case i < 0:
 			columns = append(columns, c)
-		case columns[i].coding != c.coding || columns[i].from != c.from:
+		case columns[i].coding != c.coding || columns[i].from != c.from || columns[i].value != c.value:
 			conflicts = append(conflicts, fmt.Sprintf("the roster's column %q would be %s for %s, and %s for %s", c.name, columns[i].coding, columns[i].use, c.coding, c.use))
 		default:
 			columns[i].optional = columns[i].optional && c.optional
@@ -101,34 +141,43 @@ func (p *Protocol) rosterColumns() (columns []rosterColumn, conflicts []string) 
 	}
 	s := p.Draw
 	if s.Sequence != "" {
-		add(rosterColumn{randomize.ColumnSequence, s.Sequence, asWhole, false, "the order of arrival"})
+		add(rosterColumn{randomize.ColumnSequence, s.Sequence, asWhole, false, "the order of arrival", ""})
 	}
 	if s.Set != "" {
-		add(rosterColumn{randomize.ColumnSet, s.Set, asCategory, false, "matching"})
+		add(rosterColumn{randomize.ColumnSet, s.Set, asCategory, false, "matching", ""})
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Balance)) {
 		if s.Method == "minimisation" {
-			add(rosterColumn{name, name, asCategory, false, "minimisation"})
+			add(rosterColumn{name, name, asCategory, false, "minimisation", ""})
 		} else {
-			add(rosterColumn{name, name, asZScore, false, "balancing the arms"})
+			add(rosterColumn{name, name, asZScore, false, "balancing the arms", ""})
 		}
+	}
+	if s.Clusters != "" {
+		add(rosterColumn{name: s.Clusters, from: s.Clusters, coding: asCategory, use: "drawing clusters"})
 	}
 	for _, c := range p.Communities {
 		if c.Within != "" {
-			add(rosterColumn{c.Within, c.Within, asCategory, false, "forming communities"})
+			add(rosterColumn{c.Within, c.Within, asCategory, false, "forming communities", ""})
 		}
 		for _, name := range c.Apart {
-			add(rosterColumn{name, name, asCategory, true, "keeping schools apart"})
+			add(rosterColumn{name, name, asCategory, true, "keeping schools apart", ""})
 		}
 		for _, name := range c.Together {
-			add(rosterColumn{name, name, asCategory, true, "keeping schools together"})
+			add(rosterColumn{name, name, asCategory, true, "keeping schools together", ""})
+		}
+		for _, k := range c.Counts {
+			add(rosterColumn{name: k.rosterColumn(), from: k.Column, coding: asKind, optional: true, use: "counting schools of " + k.Column + " " + k.Value, value: k.Value})
+		}
+		for _, h := range c.Hubs {
+			add(rosterColumn{name: randomize.PrefixHub + h.Name, from: h.Distance, coding: asWhole, use: "measuring the way to " + h.Name})
 		}
 		if c.needsPlace() {
-			add(rosterColumn{randomize.ColumnEasting, "easting", asWhole, false, "measuring distances"})
-			add(rosterColumn{randomize.ColumnNorthing, "northing", asWhole, false, "measuring distances"})
+			add(rosterColumn{randomize.ColumnEasting, "easting", asWhole, false, "measuring distances", ""})
+			add(rosterColumn{randomize.ColumnNorthing, "northing", asWhole, false, "measuring distances", ""})
 		}
 		for _, name := range slices.Sorted(maps.Keys(c.Balance)) {
-			add(rosterColumn{name, name, asZScore, false, "balancing communities"})
+			add(rosterColumn{name, name, asZScore, false, "balancing communities", ""})
 		}
 	}
 	for _, c := range columns {
@@ -141,6 +190,9 @@ func (p *Protocol) rosterColumns() (columns []rosterColumn, conflicts []string) 
 
 // needsPlace says whether forming the communities needs distances.
 func (c CommunityRule) needsPlace() bool {
+	if len(c.Hubs) > 0 {
+		return false // distances are those to the hubs
+	}
 	return c.How == "near" || c.Travel > 0 || c.How == "mixed" && c.Mix > 0 && c.Mix < 1
 }
 
@@ -232,6 +284,14 @@ func (p *Protocol) Units(schools []School) (randomize.Roster, error) {
 // why it cannot.
 func (c rosterColumn) numbers(schools []School, values []string, fault func(school, column, problem string)) []int64 {
 	out := make([]int64, len(values))
+	if c.coding == asKind {
+		for i, v := range values {
+			if v == c.value {
+				out[i] = 1
+			}
+		}
+		return out
+	}
 	if c.coding == asCategory {
 		all := slices.Compact(slices.Sorted(slices.Values(values)))
 		all = slices.DeleteFunc(all, func(s string) bool { return s == "" })

@@ -57,6 +57,14 @@ func TestDesign(t *testing.T) {
 				"community control 5 6 near within region\nnotional control\napart control trust\ntogether control federation\nfarthest control 45000\n"},
 		{"within", changed(t, "how: random ", "how: within\n    within: region "), "method stratified\n" + arms + "misfits pooled\ncommunity rlc 5 6 within region\n"},
 		{"mixed", changed(t, "how: random ", "how: mixed\n    balance: {fsm: 2, pupils: 1}\n    mix: 70 % "), "method stratified\n" + arms + "misfits pooled\ncommunity rlc 5 6 mixed\nbalance rlc fsm 2\nbalance rlc pupils 1\nmix rlc 700\n"},
+		{"limits", changed(t, "how: random ", "how: near\n    number: 18\n    counts:\n      - {column: ks2_band, value: lower, at least: 0, at most: 5}\n      - {column: region, value: East of England, at least: 1}\n    starts: 200\n    keep: 12.5 % "),
+			"method stratified\n" + arms + "misfits pooled\ncommunity rlc 5 6 near\nnumber rlc 18\ncount rlc ks2_band.lower 1 0 5\ncount rlc region.East-of-England 1 1 6\nstarts rlc 200\nkeep rlc 125\n"},
+		{"hubs", changed(t, "strata: [region, ks2_band]", "strata: [region]", "[baseline, strata]", "[baseline]", "how: random ", "how: near\n    hubs: ["+hubs(17)+"] "),
+			"method stratified\n" + arms + "misfits pooled\ncommunity rlc 5 6 near\n" + hubLines(17)},
+		{"gate", changed(t, "method: stratified ", "method: constrained\n  candidates: 5000\n  keep: 10 %\n  pairs at least: 20 %\n  balance: {pupils: 1} "),
+			"method constrained\n" + arms + "misfits pooled\ncandidates 5000\nkeep_per_mille 100\ntogether_per_mille 200 999\nweight pupils 1\ncommunity rlc 5 6 random\n"},
+		{"clusters", changed(t, "strata: [region, ks2_band]", "#", "method: stratified ", "method: complete\n  clusters: la ", "[baseline, strata]", "[baseline]", "  misfits: pooled ", noMisfits, "    size: 5 to 6 ", "    size: 2 to 6 "),
+			"method complete\n" + arms + "cluster la\ncommunity rlc 2 6 random\n"},
 		{"mixed alone", changed(t, "how: random ", "how: mixed\n    balance: {fsm: 2}\n    mix: 100 % "), "method stratified\n" + arms + "misfits pooled\ncommunity rlc 5 6 mixed\nbalance rlc fsm 2\n"},
 	} {
 		d, err := c.p.Design()
@@ -79,6 +87,23 @@ func TestDesign(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
+}
+
+// hubs names so many places in a protocol, hubLines in a design.
+func hubs(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("{name: hall-%d, distance: easting}", i)
+	}
+	return strings.Join(all, ", ")
+}
+
+func hubLines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "hub rlc hall-%d 6\n", i)
+	}
+	return b.String()
 }
 
 // someSchools makes schools with every attribute that the tests' designs use.

@@ -119,6 +119,9 @@ type DrawSettings struct {
 	Candidates int            `yaml:"candidates" doc:"method constrained: how many candidate draws are made" min:"1" max:"10000000"`
 	Keep       Percent        `yaml:"keep" doc:"method constrained: which share of the candidates is kept, e.g. 10 %"`
 	Distinct   int            `yaml:"distinct at least" doc:"method constrained: how many different draws must be among those kept; left out: 1000" min:"1" max:"10000000"`
+	PairsLeast Percent        `yaml:"pairs at least" doc:"method constrained: the least share of the kept candidates in which any two schools may be in one arm, e.g. 25 %; left out: more than none"`
+	PairsMost  Percent        `yaml:"pairs at most" doc:"method constrained: the greatest such share, e.g. 75 %; left out: fewer than all"`
+	Clusters   string         `yaml:"clusters" doc:"the column whose equal values are drawn as one, e.g. a federation; all of them lie in one stratum" form:"name"`
 	Balance    map[string]int `yaml:"balance" doc:"methods constrained and minimisation: the columns to be balanced, each with a whole-number weight" form:"name" min:"0" max:"1000000"`
 }
 
@@ -133,7 +136,27 @@ type CommunityRule struct {
 	Travel   int            `yaml:"travel km" doc:"longest distance within a community, in km as the crow flies; 0 for no limit" min:"0" max:"2000" unit:"km"`
 	Balance  map[string]int `yaml:"balance" doc:"how mixed (or near): the columns in which communities are to be alike, each with a whole-number weight" form:"name" min:"0" max:"1000000"`
 	Mix      Percent        `yaml:"mix" doc:"how near with balance, or mixed: the share of balance in the judgement, the rest being nearness; left out: none for near, all for mixed"`
+	Number   int            `yaml:"number" doc:"how many communities; left out: as few as the size allows" min:"0" max:"10000"`
+	Counts   []CountRule    `yaml:"counts" doc:"at least or at most so many schools of a kind in every community"`
+	Hubs     []HubRule      `yaml:"hubs" doc:"places where the communities meet, one community each"`
+	Starts   int            `yaml:"starts" doc:"formed by search: from how many independent starts; left out: 1000" min:"0" max:"1000000"`
+	Keep     Percent        `yaml:"keep" doc:"formed by search: which share of the different ways found is kept, of which chance chooses one; left out: 10 %"`
 	Notional bool           `yaml:"notional for control" doc:"yes to put control schools in notional communities by the same rule, for a sensitivity analysis"`
+}
+
+// CountRule bounds how many schools of a kind each community has.
+type CountRule struct {
+	Column string `yaml:"column" doc:"the column" need:"yes" form:"name"`
+	Value  string `yaml:"value" doc:"the value that is counted" need:"yes"`
+	Least  int    `yaml:"at least" doc:"the fewest in a community" min:"0" max:"1000"`
+	Most   int    `yaml:"at most" doc:"the most in a community; left out: no limit" min:"0" max:"1000"`
+}
+
+// HubRule is a place where one community meets.
+type HubRule struct {
+	Name     string `yaml:"name" doc:"the place" need:"yes" form:"name"`
+	Distance string `yaml:"distance" doc:"the column with each school's distance to it, in whole metres or minutes" need:"yes" form:"name"`
+	Capacity int    `yaml:"capacity" doc:"the most schools it can take; left out: the largest community" min:"0" max:"1000" unit:"schools"`
 }
 
 // Delivery says what the programme's sessions are.

@@ -16,7 +16,7 @@ func (a *app) reportErrorCommand() *cobra.Command {
 	c := command("report-error --school ID --kind KIND --note TEXT", "Record that something went wrong at or after the draw",
 		`Record the truth where something went wrong. The draw is accepted all the same: the school stays in
 the arm it was drawn into and in the analysis, nothing is drawn again, and the report lists the
-error. That keeps the comparison fair (Yelland and others, Clinical Trials 2018;15:278-285).
+error. That keeps the comparison fair (Yelland and others, Clinical Trials 2018;15:278).
 
   wrong-stratum       it was drawn within a stratum it does not belong to
   ineligible          it did not keep a rule when it was drawn
