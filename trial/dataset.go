@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"evenhand/analysis"
+	"evenhand/analysis/sap"
 )
 
 // Why somebody randomised has no score, where no reason came with the score
@@ -28,7 +29,8 @@ const BaselineColumn = "baseline"
 //
 // Covariates holds the outcome's baseline (if it has one) under
 // BaselineColumn, then the protocol's pupil columns. SchoolCovariates holds
-// the strata columns, one entry a school.
+// the strata columns, one entry a school, and where taking part is defined and
+// attendance was recorded the number of sessions attended.
 func (p *Protocol) Dataset(r Records, outcomeID string) (*analysis.Dataset, error) {
 	outcome := p.Outcome(outcomeID)
 	if outcome == nil {
@@ -156,6 +158,18 @@ func (p *Protocol) Dataset(r Records, outcomeID string) (*analysis.Dataset, erro
 			values[i] = s.Attributes[name]
 		}
 		d.SchoolCovariates = append(d.SchoolCovariates, factor(name, values))
+	}
+	if p.Delivery.Complier.Sessions > 0 && len(r.Attendance) > 0 {
+		attended := p.SessionsAttended(r.Attendance, schools)
+		dose := analysis.Column{Name: sap.SessionsColumn, Values: make([]float64, len(schools))}
+		for i, s := range schools {
+			for _, there := range attended[s.ID] {
+				if there {
+					dose.Values[i]++
+				}
+			}
+		}
+		d.SchoolCovariates = append(d.SchoolCovariates, dose)
 	}
 	return d, nil
 }

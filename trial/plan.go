@@ -1,6 +1,8 @@
 package trial
 
 import (
+	"slices"
+
 	"evenhand/analysis"
 	"evenhand/analysis/sap"
 )
@@ -26,6 +28,21 @@ func (p *Protocol) plan(o Outcome) sap.Plan {
 	}
 	if o.Primary {
 		plan.Role = sap.Primary
+	}
+	plan.Redraws = p.Plan.Redraws
+	plan.Subgroups = slices.Clone(p.Plan.Subgroups)
+	if p.Plan.Multiplicity != "none" {
+		plan.Multiplicity = sap.Multiplicity(p.Plan.Multiplicity)
+	}
+	plan.Missing = &sap.MissingRule{ImputeAbove: float64(p.Plan.Missing.ImputeAbove), Imputations: p.Plan.Missing.Imputations}
+	if o.Primary { // how far the answer hangs on what is missing is asked of the primary outcome
+		plan.Missing.Sensitivity = slices.Clone(p.Plan.Missing.Sensitivity)
+	}
+	if o.Range.Set {
+		plan.Missing.Lowest, plan.Missing.Highest = o.Range.Low, o.Range.High
+	}
+	if c := p.Delivery.Complier; c.Sessions > 0 {
+		plan.Compliance = &sap.ComplianceRule{AtLeast: c.Sessions, Sessions: len(p.Delivery.Sessions), By: c.By}
 	}
 	for _, c := range p.Plan.Covariates {
 		switch {

@@ -2,7 +2,11 @@
 // estimated, Run does it on a Dataset, Results holds what came out, unrounded.
 package sap
 
-import "evenhand/analysis"
+import (
+	"evenhand/analysis"
+	"evenhand/analysis/missing"
+	"evenhand/analysis/robust"
+)
 
 // Plan is the part of a protocol that the analysis needs, in plain values.
 type Plan struct {
@@ -15,7 +19,53 @@ type Plan struct {
 	DF         string         `json:"df"`         // see trial.Plan.DF
 	EffectSize analysis.Scale `json:"effect_size"`
 	Level      float64        `json:"level"` // confidence level in (0,1)
+
+	Redraws      int             `json:"redraws,omitempty"`      // of the randomisation test; 0 for none
+	Subgroups    []string        `json:"subgroups,omitempty"`    // names of yes/no columns of the Dataset
+	Missing      *MissingRule    `json:"missing,omitempty"`      // nil where nothing is planned
+	Compliance   *ComplianceRule `json:"compliance,omitempty"`   // nil where taking part is not defined
+	Multiplicity Multiplicity    `json:"multiplicity,omitempty"` // of the secondary outcomes; "" for none
 }
+
+// MissingRule is what the plan does about missing scores.
+type MissingRule struct {
+	ImputeAbove float64  `json:"impute_above"` // share missing, of the outcome or of a covariate, in [0,1)
+	Imputations int      `json:"imputations"`
+	Sensitivity []string `json:"sensitivity,omitempty"` // of Delta, Bounds, Weights
+	// Lowest and Highest are the scores that are possible, for bounds; both 0
+	// where no range is known.
+	Lowest  float64 `json:"lowest,omitempty"`
+	Highest float64 `json:"highest,omitempty"`
+}
+
+// The sensitivity analyses of missing scores.
+const (
+	Delta   = "delta"   // imputed scores shifted
+	Bounds  = "bounds"  // with no model of who is missing
+	Weights = "weights" // by the inverse probability of being analysed
+)
+
+// ComplianceRule is the protocol's definition of having taken part: so many
+// sessions, of those held. The Dataset then has the school covariate
+// SessionsColumn.
+type ComplianceRule struct {
+	AtLeast  int    `json:"at_least"`
+	Sessions int    `json:"sessions"`
+	By       string `json:"by"` // who must have been there
+}
+
+// SessionsColumn is the school covariate that holds how many sessions a school
+// attended. It came after the draw, so that it is in no balance table.
+const SessionsColumn = "sessions attended"
+
+// Multiplicity is a way to adjust p-values of several outcomes.
+type Multiplicity string
+
+// The ways.
+const (
+	BenjaminiHochberg Multiplicity = "benjamini-hochberg" // keeps the share of false findings among findings
+	Holm              Multiplicity = "holm"               // keeps the chance of any false finding
+)
 
 // Role says what an analysis is in the plan.
 type Role string
@@ -41,6 +91,179 @@ type Results struct {
 	Balance    []BalanceRow       `json:"balance"`    // baseline, as randomised and as analysed
 	Attrition  *AttritionNote     `json:"attrition"`  // nil with more than two arms
 	Warnings   []analysis.Warning `json:"warnings"`   //
+
+	// What the plan asks for beside the estimate; nil where it does not, or where
+	// NotRun says why it was not done.
+	Randomisation *Randomisation `json:"randomisation,omitempty"`
+	Subgroups     []Subgroup     `json:"subgroups,omitempty"`
+	Missing       *MissingNote   `json:"missing,omitempty"`
+	Compliance    *Compliance    `json:"compliance,omitempty"`
+	Adjusted      *Adjusted      `json:"adjusted,omitempty"` // by Adjust
+	NotRun        []NotRun       `json:"not_run,omitempty"`  // what the plan promises and these data did not allow
+}
+
+// NotRun is a part of the plan that was not run.
+type NotRun struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+}
+
+// Randomisation is the randomisation test by redraws of the trial's own design.
+type Randomisation struct {
+	RandomisationTest
+	// Interval holds the constant shifts that the test of the least-squares
+	// difference does not reject; nil where there is none, and Why says why.
+	Interval *analysis.Interval `json:"interval"`
+	Why      string             `json:"why,omitempty"`
+}
+
+// Subgroup is the effect by a yes/no column: its interaction with the arm, and
+// the effect among those with yes and among those with no.
+type Subgroup struct {
+	Variable     string           `json:"variable"`
+	Interactions []SubgroupEffect `json:"interactions"` // the effect among yes less that among no, one for each arm
+	Within       []SubgroupEffect `json:"within"`       // no first, then yes
+}
+
+// SubgroupEffect is one arm's. EffectSize is by the plan's denominator, whose
+// SD is that of everybody for an interaction, that of the subgroup within it.
+type SubgroupEffect struct {
+	Value      string            `json:"value"` // "yes", "no"; "" for an interaction
+	Arm        string            `json:"arm"`
+	Against    string            `json:"against"`
+	Difference analysis.Estimate `json:"difference"`
+	EffectSize analysis.Estimate `json:"effect_size"`
+}
+
+// MissingNote says how much is missing among those randomised and what that
+// does to the estimate. The complete cases are the estimate itself.
+type MissingNote struct {
+	Variables []MissingShare `json:"variables"` // the outcome, then the model's covariates
+	Largest   float64        `json:"largest"`   // largest share
+	Indicated bool           `json:"indicated"` // whether it is above the plan's threshold
+	Seed      uint64         `json:"seed"`      // of all simulated numbers here
+
+	Imputation *Imputation    `json:"imputation,omitempty"`
+	Delta      []DeltaNote    `json:"delta,omitempty"`   // one for each arm
+	Bounds     []BoundsNote   `json:"bounds,omitempty"`  // one for each arm
+	Weighted   *WeightingNote `json:"weights,omitempty"` //
+}
+
+// MissingShare is one variable's missing values.
+type MissingShare struct {
+	Name    string           `json:"name"`
+	Missing int              `json:"missing"`
+	Share   float64          `json:"share"`
+	Arms    []missing.ArmGap `json:"arms"`
+}
+
+// Imputation is the planned model on imputed data, pooled by Rubin's rules.
+type Imputation struct {
+	Imputations int                `json:"imputations"`
+	Imputed     []ImputedCells     `json:"imputed"`
+	Prior       string             `json:"prior"`
+	RHat        float64            `json:"rhat"` // largest over the sampler's parameters
+	Contrasts   []PooledContrast   `json:"contrasts"`
+	Warnings    []analysis.Warning `json:"warnings"`
+}
+
+// ImputedCells is how many values of a variable were imputed.
+type ImputedCells struct {
+	Name string `json:"name"`
+	N    int    `json:"n"`
+}
+
+// PooledContrast is one arm against the control arm over the imputations.
+type PooledContrast struct {
+	Arm        string         `json:"arm"`
+	Against    string         `json:"against"`
+	Difference missing.Pooled `json:"difference"`
+	EffectSize missing.Pooled `json:"effect_size"` // by the plan's denominator
+}
+
+// DeltaNote is the pooled difference when the imputed scores of an arm are
+// shifted: as if those lost had done worse, or better, than those like them who
+// stayed.
+type DeltaNote struct {
+	Arm    string               `json:"arm"`
+	Points []missing.DeltaPoint `json:"points"` // shifts in outcome units
+	// Tipping are the shifts nearest to 0, downwards and upwards, at which the
+	// conclusion changes.
+	Tipping []missing.Tipping `json:"tipping"`
+}
+
+// BoundsNote bounds the difference of raw means without a model of who is
+// missing.
+type BoundsNote struct {
+	Arm     string                `json:"arm"`
+	Against string                `json:"against"`
+	Lee     *missing.ClusteredLee `json:"lee,omitempty"`
+	// Range is for any scores within the outcome's range; nil where it has none.
+	Range *missing.HorowitzManski `json:"range,omitempty"`
+}
+
+// WeightingNote is the difference among those analysed, each weighted by the
+// inverse probability of having been.
+type WeightingNote struct {
+	Contrasts  []WeightedContrast `json:"contrasts"`
+	EffectiveN float64            `json:"effective_n"`
+	Max        float64            `json:"max_weight"`
+}
+
+// WeightedContrast is one arm's weighted difference.
+type WeightedContrast struct {
+	Arm        string            `json:"arm"`
+	Against    string            `json:"against"`
+	Difference analysis.Estimate `json:"difference"`
+}
+
+// Compliance is the effect of having taken part, by instrumental variables: the
+// arm drawn is the instrument.
+type Compliance struct {
+	Rule ComplianceRule  `json:"rule"`
+	Arms []ComplianceArm `json:"arms"`
+
+	CACE       IVEstimate  `json:"cace"`                  // of having taken part as the protocol defines it
+	PerSession *IVEstimate `json:"per_session,omitempty"` // of each session attended
+	// DoseResponse compares schools of the intervention arm that attended more
+	// sessions with those that attended fewer. Schools chose: it is not an
+	// experimental comparison. nil where they all attended alike.
+	DoseResponse *analysis.Estimate `json:"dose_response,omitempty"`
+	Warnings     []analysis.Warning `json:"warnings"`
+}
+
+// ComplianceArm is how an arm's schools took part.
+type ComplianceArm struct {
+	Arm       string  `json:"arm"`
+	Schools   int     `json:"schools"`
+	Compliers int     `json:"compliers"`
+	Mean      float64 `json:"mean_sessions"`
+}
+
+// IVEstimate is a two-stage least squares estimate.
+type IVEstimate struct {
+	Difference analysis.Estimate `json:"difference"`  // in outcome units
+	EffectSize analysis.Estimate `json:"effect_size"` // over the SD of the plan's effect size
+	FirstStage robust.FTest      `json:"first_stage"`
+	// AndersonRubin stays valid however weak the instrument is.
+	AndersonRubin robust.AndersonRubin `json:"anderson_rubin"`
+	Bloom         robust.Bloom         `json:"bloom"`
+}
+
+// Adjusted are the p-values of a secondary outcome, adjusted for there being
+// several.
+type Adjusted struct {
+	Method    Multiplicity `json:"method"`
+	Tests     int          `json:"tests"` // p-values adjusted together
+	Contrasts []AdjustedP  `json:"contrasts"`
+}
+
+// AdjustedP is one arm's p-value.
+type AdjustedP struct {
+	Arm      string  `json:"arm"`
+	Against  string  `json:"against"`
+	P        float64 `json:"p"`
+	Adjusted float64 `json:"adjusted"`
 }
 
 // ArmSummary describes one arm's raw scores.

@@ -29,7 +29,12 @@ func (e *ScaleError) Unwrap() error { return e.Why }
 // arms, balance and attrition on the same rows. It is the same for arms by
 // name and for arms relabelled to keep an analyst blind. The errors are those
 // of the estimators (see mixed, robust): an estimate that the data cannot give.
-func Run(plan Plan, d *analysis.Dataset) (*Results, error) {
+//
+// redraw gives the arms of d.Clusters, as places in d.Arms, in redraw i of the
+// trial's own design; it is nil where the design is not at hand, and must be
+// safe for concurrent use. Everything else comes from the plan and the data
+// alone: the same again gives the same again.
+func Run(plan Plan, d *analysis.Dataset, redraw func(i int) []int) (*Results, error) {
 	model, err := planned(plan, d)
 	if err != nil {
 		return nil, err
@@ -67,6 +72,7 @@ func Run(plan Plan, d *analysis.Dataset) (*Results, error) {
 			return nil, fmt.Errorf("work out attrition: %w", err)
 		}
 	}
+	r.beside(d, model, use, redraw)
 	return r, nil
 }
 
@@ -122,9 +128,6 @@ func (r *Results) mixed(d *analysis.Dataset) error {
 	}
 	r.Fit = FitNote{Method: fit.Description, Criterion: fit.Criterion, Iterations: fit.Iterations, Gradient: fit.Gradient, Singular: fit.Singular}
 	r.Warnings = slices.Clone(fit.Warnings)
-	if len(d.Communities) > 0 {
-		r.Warnings = append(r.Warnings, analysis.Warning{Code: "communities-not-modelled", Text: "The model knows schools but not communities. If schools of one community grow alike, its intervals are too short and its p-values too small (METHODS.md, simulated trials): see the partially nested model, `evenhand analysis fit --partial`."})
-	}
 	method := mixed.DF(r.Plan.DF)
 	options := effectsize.Options{DF: method, Level: r.Plan.Level}
 	control := d.Arms[d.Control]
@@ -277,6 +280,16 @@ func (r *Results) linear(d *analysis.Dataset) error {
 }
 
 func leastSquares(data *mixed.Data) (*robust.Fit, *robust.Inference, error) {
+	fit, err := robust.Least(linearData(data))
+	if err != nil {
+		return nil, nil, err
+	}
+	judged, err := fit.Inference(robust.HC2)
+	return fit, judged, err
+}
+
+// linearData is a model's columns for least squares.
+func linearData(data *mixed.Data) robust.Data {
 	d := robust.Data{Y: data.Y}
 	for _, c := range data.Columns {
 		column := robust.Column{Name: c.Name, Values: c.Values}
@@ -286,12 +299,7 @@ func leastSquares(data *mixed.Data) (*robust.Fit, *robust.Inference, error) {
 		}
 		d.X = append(d.X, column)
 	}
-	fit, err := robust.Least(d)
-	if err != nil {
-		return nil, nil, err
-	}
-	judged, err := fit.Inference(robust.HC2)
-	return fit, judged, err
+	return d
 }
 
 // inSD is a difference in standard deviations, the SD taken as known.
@@ -386,6 +394,9 @@ func balance(d *analysis.Dataset, use attrition.Use) ([]BalanceRow, error) {
 			data *analysis.Dataset
 		}{{"pupil", &people}, {"school", schools}} {
 			for _, c := range level.data.Covariates {
+				if c.Name == SessionsColumn { // it came after the draw
+					continue
+				}
 				made, err := balanceRows(level.data, c, level.name, stage.of, stage.name)
 				if err != nil {
 					return nil, err

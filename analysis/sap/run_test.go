@@ -36,7 +36,7 @@ var plan = Plan{Outcome: "post", Label: "Posttest", Role: Primary, Model: "mixed
 
 // The whole plan against the 40-digit truth of simcrt.full.
 func TestRunAgainstTruth(t *testing.T) {
-	r, err := Run(plan, dataset(t))
+	r, err := Run(plan, dataset(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,13 +79,13 @@ func TestRunAgainstTruth(t *testing.T) {
 // precision; another unit of the outcome leaves the effect size.
 func TestRunProperties(t *testing.T) {
 	d := dataset(t)
-	a, err := Run(plan, d)
+	a, err := Run(plan, d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	turned := *d
 	turned.Control = 0
-	b, err := Run(plan, &turned)
+	b, err := Run(plan, &turned, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestRunProperties(t *testing.T) {
 	for i, y := range d.Outcome {
 		scaled.Outcome[i] = 3*y - 100
 	}
-	c, err := Run(plan, &scaled)
+	c, err := Run(plan, &scaled, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestRunConserves(t *testing.T) {
 	}
 	p := plan
 	p.Covariates = []string{"Pretest", "Stratum"}
-	r, err := Run(p, d)
+	r, err := Run(p, d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestRunLinear(t *testing.T) {
 		d.Community = append(d.Community, -1)
 	}
 	p := Plan{Outcome: "y", Role: Primary, Model: "linear", Covariates: []string{"Stratum"}, DF: "satterthwaite", EffectSize: analysis.ScalePooledSD, Level: 0.95}
-	r, err := Run(p, d)
+	r, err := Run(p, d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,11 +171,11 @@ func TestRunLinear(t *testing.T) {
 	golden.Close(t, "effect size", c.EffectSize.Value, 3/math.Sqrt((14.0+2)/6), 1e-12)
 	var scale *ScaleError
 	p.EffectSize = analysis.ScaleWithinUnconditional
-	if _, err := Run(p, d); !errors.As(err, &scale) {
+	if _, err := Run(p, d, nil); !errors.As(err, &scale) {
 		t.Errorf("an SD within schools where schools are rows: %v, want *ScaleError", err)
 	}
 	p.Covariates = []string{"nothing"}
-	if _, err := Run(p, d); err == nil {
+	if _, err := Run(p, d, nil); err == nil {
 		t.Error("a covariate that the data do not have was passed over")
 	}
 }

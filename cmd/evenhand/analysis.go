@@ -79,6 +79,7 @@ func (a *app) showResults(r sap.Results) {
 	for _, i := range r.ICC {
 		a.say("  ICC %s, %s model: %.4f", i.Level, i.Model, i.Value)
 	}
+	a.showBeside(r)
 	for _, w := range r.Warnings {
 		a.say("  warning (%s): %s", w.Code, w.Text)
 	}

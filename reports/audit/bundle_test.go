@@ -152,7 +152,11 @@ func finished(t testing.TB, schools, pupils int) *maker {
 			t.Fatal(err)
 		}
 		m.b.Data = append(m.b.Data, rows.Named{Outcome: plan.Outcome, Files: files})
-		results, err := sap.Run(plan, d)
+		redraw, err := trial.Redraw(design, roster, chance, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := sap.Run(plan, d, redraw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,6 +164,9 @@ func finished(t testing.TB, schools, pupils int) *maker {
 		if i == 0 {
 			m.b.Flow = flowOf(t, p, plan, d)
 		}
+	}
+	if err := sap.Adjust(all); err != nil {
+		t.Fatal(err)
 	}
 	text, err = json.Marshal(all)
 	if err != nil {

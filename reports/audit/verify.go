@@ -161,7 +161,7 @@ var titles = map[int]string{
 func Verify(r io.ReaderAt, size int64, opts Options) (*Findings, error) {
 	v := &verifier{opts: opts, found: &Findings{}, files: map[string][]byte{}}
 	if v.opts.Fit == nil {
-		v.opts.Fit = sap.Run
+		v.opts.Fit = v.run
 	}
 	err := v.fileSet(r, size)
 	if err != nil {
@@ -930,6 +930,8 @@ func (v *verifier) fit() {
 		}
 	}
 	n, worst := 0, 0.0
+	var fitted []sap.Results
+	var place []int // of each fitted outcome among all
 	for i, r := range all {
 		k := slices.IndexFunc(data, func(x rows.Named) bool { return x.Outcome == r.Plan.Outcome })
 		d, err := rows.Read(data[k].Files)
@@ -941,8 +943,17 @@ func (v *verifier) fit() {
 			f.add("%s: fitting it again: %v", r.Plan.Outcome, err)
 			continue
 		}
+		fitted, place = append(fitted, *again), append(place, i)
+	}
+	// Adjusted p-values belong to all outcomes together.
+	if err := sap.Adjust(fitted); err != nil {
+		f.add("%v", err)
+	}
+	for k, again := range fitted {
+		i := place[k]
+		r := all[i]
 		c := comparison{}
-		c.compare(fmt.Sprintf("results[%d] (%s)", i, r.Plan.Outcome), plain(r), plain(*again))
+		c.compare(fmt.Sprintf("results[%d] (%s)", i, r.Plan.Outcome), plain(r), plain(again))
 		n += c.numbers
 		worst = math.Max(worst, c.worst)
 		for _, w := range c.differ {
@@ -950,6 +961,30 @@ func (v *verifier) fit() {
 		}
 	}
 	f.done("%d numbers of %d outcomes computed again from the data; the largest difference is %.1e of the number", n, len(all), worst)
+}
+
+// run runs a plan again, with redraws of the bundle's design.
+func (v *verifier) run(plan sap.Plan, d *analysis.Dataset) (*sap.Results, error) {
+	if plan.Redraws == 0 {
+		return sap.Run(plan, d, nil)
+	}
+	design, err := randomize.ParseDesign(v.files[designName])
+	if err != nil {
+		return nil, err
+	}
+	roster, err := randomize.ParseRoster(v.files[rosterName])
+	if err != nil {
+		return nil, err
+	}
+	chance, err := randomize.ParseChance(string(v.files[chanceName]))
+	if err != nil {
+		return nil, err
+	}
+	redraw, err := trial.Redraw(design, roster, chance, d)
+	if err != nil {
+		return nil, err
+	}
+	return sap.Run(plan, d, redraw)
 }
 
 // plain turns results into maps, lists and numbers.

@@ -10,6 +10,7 @@ import (
 	"evenhand/analysis"
 	"evenhand/analysis/rows"
 	"evenhand/analysis/sap"
+	"evenhand/randomize"
 	"evenhand/trial"
 	"evenhand/trial/store"
 )
@@ -67,7 +68,11 @@ func (t *Trial) Analyse(ctx context.Context) (run Run, err error) {
 			return fmt.Errorf("%w: there is no score of %s", ErrNoScores, primary.ID)
 		}
 		plans := t.Protocol.Plans()
-		if run, err = t.analyse(plans, records); err != nil {
+		redraw, err := t.redraw(tx)
+		if err != nil {
+			return err
+		}
+		if run, err = t.analyse(plans, records, redraw); err != nil {
 			return err
 		}
 		runs, err := tx.Analyses()
@@ -100,7 +105,7 @@ func (t *Trial) Analyse(ctx context.Context) (run Run, err error) {
 
 // analyse runs the plans on the records. An outcome of which nothing was
 // collected yet is left out.
-func (t *Trial) analyse(plans []sap.Plan, records trial.Records) (Run, error) {
+func (t *Trial) analyse(plans []sap.Plan, records trial.Records, redraw func(*analysis.Dataset) (func(int) []int, error)) (Run, error) {
 	run := Run{Flows: map[string]trial.Flow{}}
 	for _, plan := range plans {
 		if !slices.ContainsFunc(records.Scores, func(s trial.Score) bool { return s.Measure == plan.Outcome }) {
@@ -115,7 +120,11 @@ func (t *Trial) analyse(plans []sap.Plan, records trial.Records) (Run, error) {
 			return run, err
 		}
 		run.Data = append(run.Data, rows.Named{Outcome: plan.Outcome, Files: files})
-		results, err := sap.Run(plan, d)
+		again, err := redraw(d)
+		if err != nil {
+			return run, err
+		}
+		results, err := sap.Run(plan, d, again)
 		if err != nil {
 			return run, err
 		}
@@ -124,7 +133,34 @@ func (t *Trial) analyse(plans []sap.Plan, records trial.Records) (Run, error) {
 			return run, err
 		}
 	}
-	return run, nil
+	return run, sap.Adjust(run.Results)
+}
+
+// redraw reads the draw, and gives what makes a dataset's redraws.
+func (t *Trial) redraw(tx *store.Tx) (func(*analysis.Dataset) (func(int) []int, error), error) {
+	draw, err := tx.Draw()
+	if err != nil {
+		return nil, err
+	}
+	rosters, err := tx.Rosters()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(rosters, func(r store.LockedRoster) bool { return r.Version == draw.Roster })
+	if i < 0 {
+		return nil, fmt.Errorf("the draw was made from roster version %d, which is not stored", draw.Roster)
+	}
+	design, err := randomize.ParseDesign([]byte(rosters[i].DesignText))
+	if err != nil {
+		return nil, err
+	}
+	roster, err := randomize.ParseRoster([]byte(rosters[i].RosterText))
+	if err != nil {
+		return nil, err
+	}
+	return func(d *analysis.Dataset) (func(int) []int, error) {
+		return trial.Redraw(design, roster, randomize.Chance(draw.Chance), d)
+	}, nil
 }
 
 // flow counts what became of those randomised, arm by arm.

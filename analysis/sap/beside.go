@@ -1,0 +1,822 @@
+package sap
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+
+	"evenhand/analysis"
+	"evenhand/analysis/attrition"
+	"evenhand/analysis/describe"
+	"evenhand/analysis/effectsize"
+	"evenhand/analysis/missing"
+	"evenhand/analysis/mixed"
+	"evenhand/analysis/robust"
+)
+
+// Analyses beside the planned estimate. One that the data do not allow leaves
+// the estimate as it is: it is named among NotRun with the reason.
+
+// beside runs what the plan asks for beside the estimate. d is the whole
+// dataset, model the same with the plan's covariates only.
+func (r *Results) beside(d, model *analysis.Dataset, use attrition.Use, redraw func(int) []int) {
+	run := func(what string, f func() error) {
+		if err := f(); err != nil {
+			r.NotRun = append(r.NotRun, NotRun{what, err.Error()})
+		}
+	}
+	if r.Plan.Redraws > 0 {
+		run("randomisation test", func() error { return r.randomisation(model, redraw) })
+	}
+	for _, name := range r.Plan.Subgroups {
+		run("subgroup "+name, func() error { return r.subgroup(d, model, name) })
+	}
+	if r.Plan.Missing != nil {
+		run("missing scores", func() error { return r.missing(model, use, run) })
+	}
+	if r.Plan.Compliance != nil {
+		run("compliance", func() error { return r.compliance(d, model) })
+	}
+}
+
+// seed is the seed of an outcome's simulated numbers: the same whenever and
+// wherever the plan is run.
+func (r *Results) seed() uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(r.Plan.Outcome))
+	return h.Sum64()
+}
+
+var errPupils = errors.New("it is for pupils in schools, and here schools are measured")
+
+// randomisation tests by redraws of the trial's own design. Schools are put
+// into arms; redraw gives the arms of d.Clusters.
+func (r *Results) randomisation(d *analysis.Dataset, redraw func(int) []int) error {
+	if redraw == nil {
+		return errors.New("the design, roster and chance of the draw were not at hand")
+	}
+	rows, err := r.rows(d)
+	if err != nil {
+		return err
+	}
+	if r.Plan.Model == "linear" {
+		rows.Levels = nil
+	}
+	data, used, err := rows.Design()
+	if err != nil {
+		return err
+	}
+	drawn := make([]int, len(d.Clusters))
+	for i, c := range d.Cluster {
+		drawn[c] = d.Arm[i]
+	}
+	unit := make([]int, len(used.Rows))
+	for i, k := range used.Rows {
+		unit[i] = d.Cluster[k]
+	}
+	test := Redrawing{Drawn: drawn, Redraw: redraw, N: r.Plan.Redraws, Effects: len(d.Arms) - 1}
+	if r.Plan.Model == "linear" {
+		test.Refitter = func() Refitter { return leastRefits(data, unit) }
+	} else {
+		units := make([]int, len(d.Clusters))
+		for c := range units {
+			units[c] = c
+		}
+		if test.Refitter, _, err = SchoolRefits(data, mixed.REML, units); err != nil {
+			return err
+		}
+	}
+	found, err := test.Run()
+	if err != nil {
+		return err
+	}
+	if err := found.Name(d.Arms, d.Control); err != nil {
+		return err
+	}
+	r.Randomisation = &Randomisation{RandomisationTest: *found}
+	r.Randomisation.Interval, r.Randomisation.Why = ShiftInterval(data, unit, drawn, redraw, r.Plan.Redraws, false, r.Plan.Level)
+	return nil
+}
+
+// leastRefits refits schools as rows.
+func leastRefits(data *mixed.Data, unit []int) Refitter {
+	own := *data
+	own.Columns = slices.Clone(data.Columns)
+	var arms []int
+	for k, c := range data.Columns {
+		if c.Arm {
+			own.Columns[k].Values = make([]float64, len(data.Y))
+			for a, name := range data.Arms {
+				if mixed.ArmTerm(name, data.Arms[data.Control]) == c.Name {
+					arms = append(arms, a)
+				}
+			}
+		}
+	}
+	return func(drawn []int, out []Refitted) error {
+		at := 0
+		for _, c := range own.Columns {
+			if !c.Arm {
+				continue
+			}
+			for i, u := range unit {
+				c.Values[i] = 0
+				if drawn[u] == arms[at] {
+					c.Values[i] = 1
+				}
+			}
+			at++
+		}
+		fit, judged, err := leastSquares(&own)
+		if err != nil {
+			return err
+		}
+		at = 0
+		for _, c := range own.Columns {
+			if !c.Arm {
+				continue
+			}
+			e, err := judged.Coefficient(c.Name, 0.95)
+			if err != nil {
+				return err
+			}
+			out[at] = Refitted{e.Estimate, e.Statistic, e.Estimate / fit.Sigma}
+			at++
+		}
+		return nil
+	}
+}
+
+// subgroup estimates the effect by a yes/no column.
+func (r *Results) subgroup(d, model *analysis.Dataset, name string) error {
+	if r.Plan.Model != "mixed" {
+		return errPupils
+	}
+	at := slices.IndexFunc(d.Covariates, func(c analysis.Column) bool { return c.Name == name })
+	if at < 0 {
+		return fmt.Errorf("the data have no column %q", name)
+	}
+	column := d.Covariates[at]
+	if !column.Binary {
+		return fmt.Errorf("%q is no yes/no column", name)
+	}
+	out := Subgroup{Variable: name}
+
+	// The interaction, in the model of everybody.
+	whole := *model
+	if !slices.ContainsFunc(whole.Covariates, func(c analysis.Column) bool { return c.Name == name }) {
+		whole.Covariates = append(slices.Clone(whole.Covariates), column)
+	}
+	counts, err := r.counts(&whole)
+	if err != nil {
+		return err
+	}
+	rows, err := r.rowsWith(&whole, name)
+	if err != nil {
+		return err
+	}
+	rows.Interactions = [][2]string{{"arm", name}}
+	data, _, err := rows.Design()
+	if err != nil {
+		return err
+	}
+	fit, err := mixed.New(data, mixed.Model{})
+	if err != nil {
+		return err
+	}
+	control := d.Arms[d.Control]
+	for a, arm := range d.Arms {
+		if a == d.Control {
+			continue
+		}
+		t, err := fit.Test(mixed.ArmTerm(arm, control)+" × "+name, mixed.DF(r.Plan.DF), r.Plan.Level)
+		if err != nil {
+			return err
+		}
+		e := analysis.Estimate{Estimand: r.estimand(arm, control), Method: fit.Description + ", interaction with " + name, Scale: analysis.ScaleDifference,
+			Value: t.Estimate, SE: t.SE, DF: finite(t.DF), DFMethod: string(t.Method), Statistic: t.Statistic, P: t.P,
+			Interval: analysis.Interval{Low: t.Low, High: t.High, Level: t.Level, Method: t.Method.Label()}, Counts: counts, Warnings: fit.Warnings}
+		e.Estimand.Subgroup = name + ": yes less no"
+		size := r.Contrasts[slices.IndexFunc(r.Contrasts, func(c Contrast) bool { return c.Arm == arm })].EffectSize
+		out.Interactions = append(out.Interactions, SubgroupEffect{Arm: arm, Against: control, Difference: e, EffectSize: inSD(e, size.Scale, size.SD)})
+	}
+
+	// The effect within each.
+	for v, value := range []string{"no", "yes"} {
+		part := keepRows(model, func(i int) bool { return column.Has(i) && column.Values[i] == float64(v) })
+		part.Covariates = slices.DeleteFunc(part.Covariates, func(c analysis.Column) bool { return c.Name == name })
+		counts, err := r.counts(part)
+		if err != nil {
+			return fmt.Errorf("among %s: %w", value, err)
+		}
+		rows, err := r.rowsWithout(part, name)
+		if err != nil {
+			return fmt.Errorf("among %s: %w", value, err)
+		}
+		data, _, err := rows.Design()
+		if err != nil {
+			return fmt.Errorf("among %s: %w", value, err)
+		}
+		fit, err := mixed.New(data, mixed.Model{})
+		if err != nil {
+			return fmt.Errorf("among %s: %w", value, err)
+		}
+		for a, arm := range d.Arms {
+			if a == d.Control {
+				continue
+			}
+			difference, size, err := r.contrast(fit, arm)
+			if err != nil {
+				return fmt.Errorf("among %s: %w", value, err)
+			}
+			for _, e := range []*analysis.Estimate{&difference, &size} {
+				e.Estimand, e.Counts = r.estimand(arm, control), counts
+				e.Estimand.Subgroup = name + ": " + value
+			}
+			out.Within = append(out.Within, SubgroupEffect{value, arm, control, difference, size})
+		}
+	}
+	r.Subgroups = append(r.Subgroups, out)
+	return nil
+}
+
+// contrast is an arm's adjusted difference in a fit, and its effect size by the
+// plan's denominator.
+func (r *Results) contrast(fit *mixed.Fit, arm string) (difference, size analysis.Estimate, err error) {
+	options := effectsize.Options{DF: mixed.DF(r.Plan.DF), Level: r.Plan.Level}
+	if difference, err = effectsize.Difference(fit, arm, options); err != nil {
+		return
+	}
+	denominators, missing := effectsize.Denominators(fit, arm)
+	for _, d := range denominators {
+		if d.Scale == r.Plan.EffectSize {
+			return difference, inSD(difference, d.Scale, d.SD), nil
+		}
+	}
+	return difference, size, &ScaleError{r.Plan.EffectSize, missing[r.Plan.EffectSize]}
+}
+
+func (r *Results) counts(d *analysis.Dataset) (analysis.Counts, error) {
+	use, err := attrition.UseOf(d, analysis.CompleteCase)
+	if err != nil {
+		return analysis.Counts{}, err
+	}
+	return attrition.Count(d, use, -1)
+}
+
+// rowsWith are the model's rows with a covariate added, rowsWithout with one
+// taken out.
+func (r *Results) rowsWith(d *analysis.Dataset, name string) (*mixed.Rows, error) {
+	other := Results{Plan: r.Plan}
+	if !slices.Contains(other.Plan.Covariates, name) {
+		other.Plan.Covariates = append(slices.Clone(other.Plan.Covariates), name)
+	}
+	return other.rows(d)
+}
+
+func (r *Results) rowsWithout(d *analysis.Dataset, name string) (*mixed.Rows, error) {
+	other := Results{Plan: r.Plan}
+	other.Plan.Covariates = slices.DeleteFunc(slices.Clone(other.Plan.Covariates), func(c string) bool { return c == name })
+	return other.rows(d)
+}
+
+// keepRows is the dataset with some of its rows, and of its schools those that
+// have one.
+func keepRows(d *analysis.Dataset, keep func(row int) bool) *analysis.Dataset {
+	out := *d
+	var rows []int
+	for i := range d.ID {
+		if keep(i) {
+			rows = append(rows, i)
+		}
+	}
+	out.ID, out.Lost = pick(d.ID, rows), pick(d.Lost, rows)
+	out.Outcome, out.Observed = pick(d.Outcome, rows), pick(d.Observed, rows)
+	out.Arm, out.Stratum, out.Community = pick(d.Arm, rows), pick(d.Stratum, rows), pick(d.Community, rows)
+	place := map[int]int{}
+	for _, i := range rows {
+		place[d.Cluster[i]] = 0
+	}
+	out.Clusters, out.SchoolCovariates = nil, nil
+	for _, c := range slices.Sorted(maps.Keys(place)) {
+		place[c] = len(out.Clusters)
+		out.Clusters = append(out.Clusters, d.Clusters[c])
+	}
+	out.Cluster = make([]int, len(rows))
+	for k, i := range rows {
+		out.Cluster[k] = place[d.Cluster[i]]
+	}
+	out.Covariates = nil
+	for _, c := range d.Covariates {
+		c.Values, c.Codes, c.Observed = pick(c.Values, rows), pick(c.Codes, rows), pick(c.Observed, rows)
+		out.Covariates = append(out.Covariates, c)
+	}
+	return &out
+}
+
+func pick[T any](all []T, rows []int) []T {
+	if all == nil {
+		return nil
+	}
+	out := make([]T, len(rows))
+	for k, i := range rows {
+		out[k] = all[i]
+	}
+	return out
+}
+
+// missing says what is missing, and runs what the plan does about it.
+func (r *Results) missing(d *analysis.Dataset, use attrition.Use, run func(string, func() error)) error {
+	rule := r.Plan.Missing
+	table, err := missing.Describe(d)
+	if err != nil {
+		return err
+	}
+	note := &MissingNote{Indicated: table.Indicated(rule.ImputeAbove), Seed: r.seed()}
+	gone := 0
+	for i, v := range table.Variables {
+		if i == 0 { // the outcome
+			v.Name = r.Plan.Outcome
+		}
+		note.Variables = append(note.Variables, MissingShare{v.Name, v.Missing, v.Share, v.Arms})
+		note.Largest = math.Max(note.Largest, v.Share)
+		gone += v.Missing
+	}
+	r.Missing = note
+	if gone == 0 {
+		return nil
+	}
+	if r.Plan.Model != "mixed" && (note.Indicated || slices.Contains(rule.Sensitivity, Delta)) {
+		r.NotRun = append(r.NotRun, NotRun{"multiple imputation", errPupils.Error()})
+	} else if note.Indicated {
+		run("multiple imputation", func() error { return r.impute(d, slices.Contains(rule.Sensitivity, Delta)) })
+	}
+	for _, s := range rule.Sensitivity {
+		switch s {
+		case Bounds:
+			run("bounds", func() error { return r.bounds(d) })
+		case Weights:
+			run("weights", func() error { return r.weights(d, use) })
+		}
+	}
+	return nil
+}
+
+// imputed fits the planned model to a completed dataset and gives each arm's
+// difference and, if asked for, effect size.
+func (r *Results) imputed(d *analysis.Dataset, withSizes bool) ([]analysis.Estimate, []analysis.Estimate, error) {
+	rows, err := r.rows(d)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, _, err := rows.Design()
+	if err != nil {
+		return nil, nil, err
+	}
+	fit, err := mixed.New(data, mixed.Model{})
+	if err != nil {
+		return nil, nil, err
+	}
+	var differences, sizes []analysis.Estimate
+	for a, arm := range d.Arms {
+		if a == d.Control {
+			continue
+		}
+		if !withSizes {
+			// The pooling has degrees of freedom of its own: what is wanted here is
+			// the standard error, which only Kenward and Roger adjust.
+			method := mixed.Z
+			if mixed.DF(r.Plan.DF) == mixed.KenwardRoger {
+				method = mixed.KenwardRoger
+			}
+			t, err := fit.Test(mixed.ArmTerm(arm, d.Arms[d.Control]), method, r.Plan.Level)
+			if err != nil {
+				return nil, nil, err
+			}
+			differences = append(differences, analysis.Estimate{Value: t.Estimate, SE: t.SE})
+			continue
+		}
+		difference, size, err := r.contrast(fit, arm)
+		if err != nil {
+			return nil, nil, err
+		}
+		differences, sizes = append(differences, difference), append(sizes, size)
+	}
+	return differences, sizes, nil
+}
+
+// impute runs the planned model on imputed data.
+func (r *Results) impute(d *analysis.Dataset, delta bool) error {
+	model, _, err := missing.ModelOf(d, false)
+	if err != nil {
+		return err
+	}
+	model.Imputations, model.Seed = r.Plan.Missing.Imputations, r.Missing.Seed
+	sets, err := missing.Impute(model)
+	if err != nil {
+		return err
+	}
+	note := &Imputation{Imputations: len(sets.Sets), Prior: sets.Prior, Warnings: append([]analysis.Warning{}, sets.Warnings...)}
+	for i, v := range model.Incomplete {
+		if v.Name == missing.OutcomeName {
+			v.Name = r.Plan.Outcome
+		}
+		note.Imputed = append(note.Imputed, ImputedCells{v.Name, sets.Imputed[i]})
+	}
+	for _, t := range sets.Traces {
+		note.RHat = math.Max(note.RHat, t.RHat)
+	}
+	completed := make([]*analysis.Dataset, len(sets.Sets))
+	for i, s := range sets.Sets {
+		if completed[i], err = missing.Complete(d, model, s); err != nil {
+			return err
+		}
+	}
+	// With nothing missing the difference would rest on the schools.
+	df := float64(len(d.Clusters) - len(d.Arms))
+	if slices.Contains(r.Plan.Covariates, "Stratum") {
+		df -= float64(len(d.Strata) - 1)
+	}
+	df = math.Max(df, 1)
+	// pooled is each arm's difference (and effect size) with the imputed scores of
+	// an arm shifted.
+	pooled := func(arm int, shift float64, withSizes bool) (differences, sizes []missing.Pooled, err error) {
+		all, faults := make([][2][]analysis.Estimate, len(completed)), make([]error, len(completed))
+		var wait sync.WaitGroup
+		work := make(chan int)
+		for range min(runtime.GOMAXPROCS(0), len(completed)) {
+			wait.Add(1)
+			go func() {
+				defer wait.Done()
+				for i := range work {
+					c := *completed[i]
+					if shift != 0 {
+						c.Outcome = missing.Shift(c.Outcome, d.Observed, func(row int) bool { return d.Arm[row] == arm }, shift)
+					}
+					all[i][0], all[i][1], faults[i] = r.imputed(&c, withSizes)
+				}
+			}()
+		}
+		for i := range completed {
+			work <- i
+		}
+		close(work)
+		wait.Wait()
+		if err := errors.Join(faults...); err != nil {
+			return nil, nil, err
+		}
+		for q, to := range []*[]missing.Pooled{&differences, &sizes} {
+			for k := range all[0][q] {
+				var value, se []float64
+				for _, f := range all {
+					value, se = append(value, f[q][k].Value), append(se, f[q][k].SE)
+				}
+				p, err := missing.Pool(value, se, df, r.Plan.Level)
+				if err != nil {
+					return nil, nil, err
+				}
+				*to = append(*to, p)
+			}
+		}
+		return differences, sizes, nil
+	}
+	differences, sizes, err := pooled(-1, 0, true)
+	if err != nil {
+		return err
+	}
+	control := d.Arms[d.Control]
+	k := 0
+	for a, arm := range d.Arms {
+		if a == d.Control {
+			continue
+		}
+		note.Contrasts = append(note.Contrasts, PooledContrast{arm, control, differences[k], sizes[k]})
+		k++
+	}
+	r.Missing.Imputation = note
+	if !delta {
+		return nil
+	}
+	k = -1
+	for a, arm := range d.Arms {
+		if a == d.Control {
+			continue
+		}
+		k++
+		contrast, sd := k, r.Contrasts[k].EffectSize.SD
+		known := map[float64]missing.Pooled{}
+		analyse := func(shift float64) (missing.Pooled, error) {
+			shift = onGrid(shift, sd)
+			if p, ok := known[shift]; ok {
+				return p, nil
+			}
+			differences, _, err := pooled(a, shift, false)
+			if err != nil {
+				return missing.Pooled{}, err
+			}
+			known[shift] = differences[contrast]
+			return known[shift], nil
+		}
+		var shifts []float64
+		for _, s := range deltaSDs {
+			shifts = append(shifts, onGrid(s*sd, sd))
+		}
+		points, err := missing.DeltaCurve(analyse, shifts)
+		if err != nil {
+			return err
+		}
+		out := DeltaNote{Arm: arm, Points: points}
+		for _, to := range []float64{-2 * sd, 2 * sd} {
+			t, err := missing.TippingPoint(analyse, to, 1-r.Plan.Level, 4)
+			if err != nil {
+				return err
+			}
+			t.Delta = onGrid(t.Delta, sd)
+			out.Tipping = append(out.Tipping, t)
+		}
+		r.Missing.Delta = append(r.Missing.Delta, out)
+	}
+	return nil
+}
+
+// onGrid rounds a shift to a thousandth of the SD: a tipping point is looked for
+// no finer than anybody could mean it.
+func onGrid(shift, sd float64) float64 { return math.Round(shift/sd*1000) / 1000 * sd }
+
+// deltaSDs are the shifts of the curve, in the SD of the effect size.
+var deltaSDs = []float64{-1, -0.5, -0.2, -0.1, 0, 0.1, 0.2, 0.5, 1}
+
+// bounds bounds the difference of raw means.
+func (r *Results) bounds(d *analysis.Dataset) error {
+	rule := r.Plan.Missing
+	var all []BoundsNote
+	for a, arm := range d.Arms {
+		if a == d.Control {
+			continue
+		}
+		part := keepRows(d, func(i int) bool { return d.Arm[i] == a || d.Arm[i] == d.Control })
+		treated := make([]bool, len(part.ID))
+		for i, x := range part.Arm {
+			treated[i] = x == a
+		}
+		note := BoundsNote{Arm: arm, Against: d.Arms[d.Control]}
+		if !slices.Contains(part.Observed, false) {
+			continue
+		}
+		lee, err := missing.BoundLeeClustered(part.Outcome, part.Observed, treated, part.Cluster, nil, leeReplicates, r.Missing.Seed, r.Plan.Level)
+		if err != nil {
+			return err
+		}
+		note.Lee = &lee
+		if rule.Highest > rule.Lowest {
+			within, err := missing.BoundRange(part.Outcome, part.Observed, treated, rule.Lowest, rule.Highest)
+			if err != nil {
+				return err
+			}
+			note.Range = &within
+		}
+		all = append(all, note)
+	}
+	r.Missing.Bounds = all
+	return nil
+}
+
+// leeReplicates is the number of resamplings of schools for the bounds'
+// standard errors.
+const leeReplicates = 500
+
+// weights weighs those analysed by the inverse probability of having been.
+func (r *Results) weights(d *analysis.Dataset, use attrition.Use) error {
+	model, _, err := missing.ModelOf(d, false)
+	if err != nil {
+		return err
+	}
+	w, err := missing.InverseWeights(use.Used, model.Predictors, d.Cluster, d.Arm, true)
+	if err != nil {
+		return err
+	}
+	rows, err := r.rows(d)
+	if err != nil {
+		return err
+	}
+	if r.Plan.Model == "linear" {
+		rows.Levels = nil
+	}
+	data, used, err := rows.Design()
+	if err != nil {
+		return err
+	}
+	least := linearData(data)
+	least.Weights = pick(w.Weight, used.Rows)
+	variance := robust.HC2
+	if r.Plan.Model == "mixed" {
+		least.Cluster, variance = pick(d.Cluster, used.Rows), robust.CR2
+	}
+	fit, err := robust.Least(least)
+	if err != nil {
+		return err
+	}
+	judged, err := fit.Inference(variance)
+	if err != nil {
+		return err
+	}
+	note := &WeightingNote{EffectiveN: w.EffectiveN, Max: w.Max}
+	control := d.Arms[d.Control]
+	for a, arm := range d.Arms {
+		if a == d.Control {
+			continue
+		}
+		c, err := judged.Coefficient(mixed.ArmTerm(arm, control), r.Plan.Level)
+		if err != nil {
+			return err
+		}
+		e := linearEstimate(c, "least squares weighted by the inverse probability of being analysed, "+string(variance))
+		e.Estimand, e.Counts = r.estimand(arm, control), r.Counts
+		note.Contrasts = append(note.Contrasts, WeightedContrast{arm, control, e})
+	}
+	r.Missing.Weighted = note
+	return nil
+}
+
+// linearEstimate is a coefficient of a linear model as an Estimate.
+func linearEstimate(c robust.Coefficient, method string) analysis.Estimate {
+	return analysis.Estimate{Method: method, Scale: analysis.ScaleDifference, Value: c.Estimate, SE: c.SE, DF: finite(c.DF), DFMethod: c.DFMethod, Statistic: c.Statistic, P: c.P, Interval: c.Interval}
+}
+
+// compliance estimates the effect of having taken part.
+func (r *Results) compliance(d, model *analysis.Dataset) error {
+	if len(d.Arms) != 2 {
+		return fmt.Errorf("there are %d arms; the effect of taking part is worked out for one against the control arm", len(d.Arms))
+	}
+	at := slices.IndexFunc(d.SchoolCovariates, func(c analysis.Column) bool { return c.Name == SessionsColumn })
+	if at < 0 {
+		return errors.New("no attendance was recorded")
+	}
+	sessions := d.SchoolCovariates[at].Values
+	rule := *r.Plan.Compliance
+	out := &Compliance{Rule: rule, Warnings: []analysis.Warning{}}
+	armOf := make([]int, len(d.Clusters))
+	for i, c := range d.Cluster {
+		armOf[c] = d.Arm[i]
+	}
+	for a, arm := range d.Arms {
+		s := ComplianceArm{Arm: arm}
+		for c, n := range sessions {
+			if armOf[c] != a {
+				continue
+			}
+			s.Schools++
+			s.Mean += n
+			if n >= float64(rule.AtLeast) {
+				s.Compliers++
+			}
+		}
+		s.Mean /= math.Max(1, float64(s.Schools))
+		out.Arms = append(out.Arms, s)
+	}
+	rows, err := r.rows(model)
+	if err != nil {
+		return err
+	}
+	if r.Plan.Model == "linear" {
+		rows.Levels = nil
+	}
+	data, used, err := rows.Design()
+	if err != nil {
+		return err
+	}
+	dose := make([]float64, len(used.Rows))
+	part := make([]float64, len(used.Rows))
+	for i, k := range used.Rows {
+		dose[i] = sessions[d.Cluster[k]]
+		if dose[i] >= float64(rule.AtLeast) {
+			part[i] = 1
+		}
+	}
+	cluster := pick(d.Cluster, used.Rows)
+	if out.CACE, err = r.instrumented(data, cluster, "took part", part); err != nil {
+		return err
+	}
+	if f := out.CACE.FirstStage.F; f < robust.WeakF {
+		out.Warnings = append(out.Warnings, analysis.Warning{Code: "weak-instrument", Text: fmt.Sprintf("The arm hardly moves taking part (first-stage F %.2f, below %g): read the Anderson-Rubin set, not the interval.", f, float64(robust.WeakF))})
+	}
+	per, err := r.instrumented(data, cluster, "sessions attended", dose)
+	if err != nil {
+		r.NotRun = append(r.NotRun, NotRun{"effect of each session", err.Error()})
+	} else {
+		out.PerSession = &per
+	}
+	if e, err := r.doseResponse(data, cluster, dose); err != nil {
+		r.NotRun = append(r.NotRun, NotRun{"dose and response", err.Error()})
+	} else {
+		out.DoseResponse = e
+	}
+	r.Compliance = out
+	return nil
+}
+
+// variance is the estimator of linear models, and the schools it is robust to.
+func (r *Results) variance(cluster []int) (robust.Variance, []int) {
+	if r.Plan.Model == "linear" {
+		return robust.HC2, nil
+	}
+	return robust.CR2, cluster
+}
+
+// instrumented is the effect of what was received, the arm its instrument.
+func (r *Results) instrumented(data *mixed.Data, cluster []int, name string, received []float64) (IVEstimate, error) {
+	var out IVEstimate
+	variance, cluster := r.variance(cluster)
+	d := robust.IVData{Y: data.Y, Endogenous: []string{name}, Cluster: cluster}
+	for i, c := range linearData(data).X {
+		if data.Columns[i].Arm {
+			d.Instruments = append(d.Instruments, c)
+		} else {
+			d.X = append(d.X, c)
+		}
+	}
+	d.X = append(d.X, robust.Column{Name: name, Values: received})
+	iv, err := robust.TwoStage(d)
+	if err != nil {
+		return out, err
+	}
+	judged, err := iv.Inference(variance)
+	if err != nil {
+		return out, err
+	}
+	c, err := judged.Coefficient(name, r.Plan.Level)
+	if err != nil {
+		return out, err
+	}
+	out.Difference = linearEstimate(c, "two-stage least squares, the arm the instrument, "+string(variance))
+	out.Difference.Scale = analysis.ScaleCompliers
+	main := r.Contrasts[0]
+	out.Difference.Estimand, out.Difference.Counts = r.estimand(main.Arm, main.Against), r.Counts
+	out.EffectSize = inSD(out.Difference, main.EffectSize.Scale, main.EffectSize.SD)
+	if out.FirstStage, err = iv.FirstStage(0, variance); err != nil {
+		return out, err
+	}
+	if out.AndersonRubin, err = iv.AndersonRubin(variance, r.Plan.Level); err != nil {
+		return out, err
+	}
+	out.Bloom, err = iv.Bloom(variance)
+	return out, err
+}
+
+// doseResponse compares schools of the intervention arm by the sessions that
+// they attended.
+func (r *Results) doseResponse(data *mixed.Data, cluster []int, dose []float64) (*analysis.Estimate, error) {
+	var rows []int
+	for i, a := range data.Arm {
+		if a != data.Control {
+			rows = append(rows, i)
+		}
+	}
+	varies, err := describe.Summarise(pick(dose, rows), nil)
+	if err != nil {
+		return nil, err
+	}
+	if varies.SD == 0 {
+		return nil, nil // all attended alike: there is nothing to compare
+	}
+	variance, cluster := r.variance(cluster)
+	d := robust.Data{Y: pick(data.Y, rows)}
+	if cluster != nil {
+		d.Cluster = pick(cluster, rows)
+	}
+	for i, c := range linearData(data).X {
+		if data.Columns[i].Arm {
+			continue
+		}
+		values := pick(c.Values, rows)
+		// A stratum without schools of this arm has no column here.
+		if i > 0 && slices.Min(values) == slices.Max(values) {
+			continue
+		}
+		d.X = append(d.X, robust.Column{Name: c.Name, Values: values})
+	}
+	d.X = append(d.X, robust.Column{Name: SessionsColumn, Values: pick(dose, rows)})
+	fit, err := robust.Least(d)
+	var same *robust.CollinearError
+	switch {
+	case errors.As(err, &same) && same.Column == SessionsColumn:
+		return nil, errors.New("schools of one stratum all attended alike")
+	case err != nil:
+		return nil, err
+	}
+	judged, err := fit.Inference(variance)
+	if err != nil {
+		return nil, err
+	}
+	c, err := judged.Coefficient(SessionsColumn, r.Plan.Level)
+	if err != nil {
+		return nil, err
+	}
+	e := linearEstimate(c, "least squares among schools of the intervention arm, "+string(variance)+"; schools chose how many sessions: not experimental")
+	return &e, nil
+}
