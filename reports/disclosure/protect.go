@@ -394,7 +394,8 @@ func (w *work) wide(mark []Mark, s *seen, i int) bool {
 }
 
 // check gives the first cell that is not shown to be safe, secrets first, or
-// -1, with the solutions that show the others to be. Cells in skip are passed.
+// -1, with the solutions that show the others to be. Cells in skip are passed;
+// those shown to be safe are added to it, unless it is nil.
 func (w *work) check(mark []Mark, skip []bool) (int, *problem, *seen) {
 	p := w.attack(mark)
 	n := len(w.s.Cells)
@@ -410,6 +411,9 @@ func (w *work) check(mark []Mark, skip []bool) (int, *problem, *seen) {
 			}
 			if !w.safe(p, mark, s, part, members, i) {
 				return i, p, s
+			}
+			if skip != nil {
+				skip[i] = true
 			}
 		}
 	}
@@ -459,53 +463,91 @@ func (w *work) safe(p *problem, mark []Mark, s *seen, part []int, members [][]in
 }
 
 func (w *work) protect() error {
-	// What is not safe although everything that may be hidden is hidden, cannot
-	// help anything else.
+	marks := append([]Mark(nil), w.mark...)
+	// What is fixed although everything that may be hidden is hidden, cannot help
+	// anything else.
 	n := len(w.s.Cells)
 	w.hopeless = make([]bool, n)
+	all := w.allHidden()
+	p := w.attack(all)
+	for i := range n {
+		w.hopeless[i] = all[i] == Suppressed && w.why[i] == "" && p.hi[i]-p.lo[i] < w.rule.room()
+	}
+	if w.hide() {
+		return nil
+	}
+	// It did not go: look more closely at what cannot help.
+	w.mark = marks
+	if lost := w.findHopeless(); len(lost) > 0 {
+		return &UnsafeError{lost}
+	}
+	if !w.hide() {
+		return &UnsafeError{[]string{"the counts in this report (the search for a safe choice was given up)"}}
+	}
+	return nil
+}
+
+// allHidden has everything hidden that may be.
+func (w *work) allHidden() []Mark {
 	all := append([]Mark(nil), w.mark...)
 	for i, c := range w.s.Cells {
-		if c.Shown && !c.Keep && (c.Value >= w.rule.least()) {
+		if c.Shown && !c.Keep && c.Value >= w.rule.least() {
 			all[i] = Suppressed
 		}
 	}
-	var lost []string
+	return all
+}
+
+// findHopeless finds by search the cells that are not safe although everything
+// is hidden, and gives the secrets among them.
+func (w *work) findHopeless() (lost []string) {
+	w.hopeless = make([]bool, len(w.s.Cells))
+	all := w.allHidden()
 	for {
-		i, _, _ := w.check(all, w.hopeless)
+		skip := append([]bool(nil), w.hopeless...)
+		i, _, _ := w.check(all, skip)
 		if i < 0 {
-			break
+			return lost
 		}
 		w.hopeless[i] = true
 		if w.why[i] != "" {
 			lost = append(lost, w.s.Cells[i].Label+" ("+w.why[i]+")")
 		} else {
-			// Hiding it is no use, and it must not be relied on.
-			all[i] = Value
-			for k := range w.hopeless {
-				if w.why[k] != "" {
-					continue
-				}
-				w.hopeless[k] = w.hopeless[k] && all[k] == Value
-			}
+			all[i] = Value // hiding it is no use, and it must not be relied on
 		}
 	}
-	if len(lost) > 0 {
-		return &UnsafeError{lost}
-	}
+}
+
+// hide hides more until everything is safe, then takes back what is not needed
+// and chooses the marks. It says whether it got there.
+func (w *work) hide() bool {
+	// Hiding more only widens what is possible: what is safe stays so.
+	safe := make([]bool, len(w.s.Cells))
 	for {
-		i, p, _ := w.check(w.mark, nil)
+		i, p, _ := w.check(w.mark, safe)
 		if i < 0 {
 			break
 		}
 		c := w.helper(p, i)
 		if c < 0 {
-			return &UnsafeError{[]string{w.s.Cells[i].Label}}
+			return false
 		}
 		w.mark[c] = Suppressed
 	}
 	w.restore()
 	w.below()
-	return nil
+	return true
+}
+
+// outside says which cells are not linked with the cell i through hidden ones:
+// no mark of i can change what is possible for them.
+func (w *work) outside(i int) []bool {
+	part, _ := w.attack(w.mark).parts()
+	skip := make([]bool, len(part))
+	for k := range part {
+		skip[k] = part[k] < 0 || part[k] != part[i]
+	}
+	return skip
 }
 
 // equations lists the sums of the system and those still known from before.
@@ -609,8 +651,9 @@ func (w *work) restore() {
 		return a.Value > b.Value
 	})
 	for _, i := range extra {
+		skip := w.outside(i)
 		w.mark[i] = Value
-		if bad, _, _ := w.check(w.mark, nil); bad >= 0 {
+		if bad, _, _ := w.check(w.mark, skip); bad >= 0 {
 			w.mark[i] = Suppressed
 		}
 	}
@@ -623,8 +666,9 @@ func (w *work) below() {
 	_, members := p.parts()
 	for _, group := range members {
 		before := append([]Mark(nil), w.mark...)
-		any := false
+		any, in := false, make([]bool, len(w.s.Cells))
 		for _, i := range group {
+			in[i] = true
 			if w.mark[i] == Suppressed && w.why[i] != "" && w.rule.Small(w.truth[i]) {
 				w.mark[i], any = Below, true
 			}
@@ -632,7 +676,11 @@ func (w *work) below() {
 		if !any {
 			continue
 		}
-		if bad, _, _ := w.check(w.mark, nil); bad < 0 {
+		others := make([]bool, len(w.s.Cells))
+		for i := range others {
+			others[i] = !in[i]
+		}
+		if bad, _, _ := w.check(w.mark, append([]bool(nil), others...)); bad < 0 {
 			continue
 		}
 		// Not all of them: then as many as go, one by one.
@@ -640,7 +688,7 @@ func (w *work) below() {
 		for _, i := range group {
 			if w.mark[i] == Suppressed && w.why[i] != "" && w.rule.Small(w.truth[i]) {
 				w.mark[i] = Below
-				if bad, _, _ := w.check(w.mark, nil); bad >= 0 {
+				if bad, _, _ := w.check(w.mark, append([]bool(nil), others...)); bad >= 0 {
 					w.mark[i] = Suppressed
 				}
 			}

@@ -657,3 +657,30 @@ func TestReleaseHoldsNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// A trial of 600 schools, each with its number of pupils: one system of 700
+// linked counts, decided and attacked in a moment.
+func TestManySchools(t *testing.T) {
+	m := &maker{r: rand.New(rand.NewPCG(1, 1))}
+	var communities []int
+	for c := range 100 {
+		var schools []int
+		for k := range 6 {
+			schools = append(schools, m.cell(fmt.Sprintf("school/%d/%d", c, k), 5+m.r.IntN(60), true, 0))
+		}
+		communities = append(communities, m.total(fmt.Sprintf("community/%d", c), 1, schools...))
+	}
+	all := m.total("all", 8, communities...)
+	m.s.Cells[all].Keep = true
+	got, err := Protect(m.s, Rule{Threshold: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad, hidden := recovered(t, m.s, got.Release, newAttacker(t, always, got.Release), index(got.Release))
+	for _, b := range bad {
+		t.Errorf("recovered %s", b)
+	}
+	if small := 40; hidden < small || hidden > 4*small {
+		t.Errorf("%d counts of 701 are hidden", hidden)
+	}
+}
