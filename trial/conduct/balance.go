@@ -3,6 +3,7 @@ package conduct
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -296,63 +297,77 @@ func (t *Trial) RehearseBalance(ctx context.Context, times int, progress func(do
 	if times < 1 || times > 1_000_000 {
 		return r, errors.New("ask for 1 to 1,000,000 rehearsals")
 	}
-	var drawn bool
-	if f, err := t.Facts(ctx); err != nil {
+	var in balanceInput
+	err = t.read(ctx, func(tx *store.Tx) error {
+		in, err = t.balanceInput(tx)
+		return err
+	})
+	if err != nil {
 		return r, err
-	} else if f.Drawn {
-		drawn = true
 	}
-	work := func(tx *store.Tx) error {
-		roster, locked, err := t.lockedRoster(tx)
-		if err != nil {
-			return err
+	if in.drawn == nil {
+		if in.chance, err = t.chance(); err != nil {
+			return r, err
 		}
-		var chance randomize.Chance
-		var actual []int
-		if drawn {
-			if err := t.mayKnowArms(tx); err != nil {
-				return err
-			}
-			d, err := tx.Draw()
-			if err != nil {
-				return err
-			}
-			chance = randomize.Chance(d.Chance)
-			if _, actual, err = t.balance(tx); err != nil {
-				return err
-			}
-		} else if chance, err = t.chance(); err != nil {
-			return err
-		}
-		if r, err = t.rehearseBalance(tx, roster, locked, chance, actual, times, progress); err != nil || drawn {
-			return err
-		}
-		return t.logRehearsals(tx, locked, times)
 	}
-	if drawn {
-		err = t.read(ctx, work)
-	} else {
-		err = t.write(ctx, trial.Rehearse, work)
+	// Long work, during which others may write.
+	if r, err = t.rehearseBalance(ctx, in, times, progress); err != nil || in.drawn != nil {
+		return r, err
 	}
-	return r, err
+	return r, t.write(ctx, trial.Rehearse, func(tx *store.Tx) error { return t.logRehearsals(tx, in.locked, times) })
 }
 
-func (t *Trial) rehearseBalance(tx *store.Tx, roster trial.Roster, locked store.LockedRoster, chance randomize.Chance, actual []int, times int, progress func(done, of int)) (r BalanceRehearsal, err error) {
-	design, units, err := parseLocked(locked)
+// balanceInput is what rehearsals of balance are made from.
+type balanceInput struct {
+	roster trial.Roster
+	locked store.LockedRoster
+	all    []covariate
+	chance randomize.Chance // of the draw; "" before it
+	drawn  []int            // each school's place among the arms, as drawn; nil before the draw
+}
+
+func (t *Trial) balanceInput(tx *store.Tx) (in balanceInput, err error) {
+	facts, err := tx.Facts()
+	if err != nil {
+		return in, err
+	}
+	if facts.Drawn {
+		if err := t.mayKnowArms(tx); err != nil {
+			return in, err
+		}
+		d, err := tx.Draw()
+		if err != nil {
+			return in, err
+		}
+		in.chance = randomize.Chance(d.Chance)
+		if _, in.drawn, err = t.balance(tx); err != nil {
+			return in, err
+		}
+	} else if err := facts.Allow(trial.Rehearse); err != nil {
+		return in, err
+	}
+	if in.roster, in.locked, err = t.lockedRoster(tx); err != nil {
+		return in, err
+	}
+	in.all, err = t.covariates(tx, in.roster)
+	return in, err
+}
+
+func (t *Trial) rehearseBalance(ctx context.Context, in balanceInput, times int, progress func(done, of int)) (r BalanceRehearsal, err error) {
+	design, units, err := parseLocked(in.locked)
 	if err != nil {
 		return r, err
 	}
 	design.Communities = nil // arms only: communities change no arm
-	all, err := t.covariates(tx, roster)
-	if err != nil {
-		return r, err
-	}
 	r.Times = times
 	type key struct{ column, arm string }
 	spreads := map[key]*BalanceSpread{}
 	var order []key
 	for n := range times {
-		a, err := randomize.Rehearse(design, units, chance, n)
+		if err := ctx.Err(); err != nil {
+			return r, fmt.Errorf("%w: %w", store.ErrInterrupted, err)
+		}
+		a, err := randomize.Rehearse(design, units, in.chance, n)
 		if err != nil {
 			return r, err
 		}
@@ -360,8 +375,8 @@ func (t *Trial) rehearseBalance(tx *store.Tx, roster trial.Roster, locked store.
 		for _, line := range a.Assignments {
 			armOf[line.Unit] = line.Arm
 		}
-		arm := t.armsOf(roster.Schools, func(id string) string { return armOf[id] })
-		for _, c := range all {
+		arm := t.armsOf(in.roster.Schools, func(id string) string { return armOf[id] })
+		for _, c := range in.all {
 			for _, d := range t.compare(c, arm).Difference {
 				k := key{c.name, d.Arm}
 				if spreads[k] == nil {
@@ -376,9 +391,9 @@ func (t *Trial) rehearseBalance(tx *store.Tx, roster trial.Roster, locked store.
 		}
 	}
 	now := map[key]float64{}
-	if actual != nil {
-		for _, c := range all {
-			for _, d := range t.compare(c, actual).Difference {
+	if in.drawn != nil {
+		for _, c := range in.all {
+			for _, d := range t.compare(c, in.drawn).Difference {
 				now[key{c.name, d.Arm}] = d.Value
 			}
 		}
