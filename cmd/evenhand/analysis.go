@@ -63,7 +63,7 @@ func (a *app) showResults(r sap.Results) {
 		a.say("  pupils: %d randomised = %d analysed%s", r.Counts.PupilsRandomised, r.Counts.PupilsUsed, losses(r.Counts.PupilsLost))
 	}
 	a.say("  schools: %d randomised = %d analysed%s", r.Counts.SchoolsRandomised, r.Counts.SchoolsUsed, losses(r.Counts.SchoolsLost))
-	rows := [][]string{{"  ", "estimate", "SE", "df", "p", "interval"}}
+	rows := [][]string{{"  ", "estimate", "SE", "df", "p", fmt.Sprintf("%.6g %% interval", 100*r.Plan.Level)}}
 	line := func(name string, e analysis.Estimate) {
 		df := "–"
 		if e.DF > 0 {

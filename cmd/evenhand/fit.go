@@ -726,7 +726,7 @@ func (a *app) showFit(out *fitJSON) {
 		a.say("  left out: %d (%s)", l.Rows, l.Reason)
 	}
 	a.say("")
-	interval := fmt.Sprintf("%g %% interval", 100*out.confidence)
+	interval := fmt.Sprintf("%.6g %% interval", 100*out.confidence)
 	rows := [][]string{{"term", "estimate", "SE", "df", out.statistic, "p", interval}}
 	method := ""
 	number := func(format string, v *float64) string {
