@@ -221,7 +221,7 @@ func contentsSheet(r *reports.Report, tables []*reports.Table) sheet {
 		s.row(s.words(0, sheetName(t), styleText), s.words(1, t.Title, styleText))
 	}
 	s.row()
-	s.row(s.words(0, "Numbers are kept with all their digits and shown rounded. Made by Evenhand, "+reports.Moment(r.GeneratedAt)+".", styleMuted))
+	s.row(s.words(0, "Numbers have all the digits of the report’s own cells (of a released report: those shown). Made by Evenhand, "+reports.Moment(r.GeneratedAt)+".", styleMuted))
 	return s
 }
 
