@@ -107,6 +107,7 @@ func (a *app) demo(ctx context.Context, dir string, schools int, seed uint64) er
 	d.run(ctx, e, "", "recruitment", "import", d.in("recruitment-log.csv"))
 	d.run(ctx, e, "", "recruitment", "status")
 	d.heading("Lock, commit, draw")
+	d.run(ctx, e, "ok  communities", "communities", "check")
 	d.run(ctx, e, "", "roster", "check")
 	d.run(ctx, e, "is locked", "roster", "lock")
 	d.run(ctx, e, "ID", "key", "new", "--no-password", "--out", d.in("evaluator.key"))
@@ -116,6 +117,8 @@ func (a *app) demo(ctx context.Context, dir string, schools int, seed uint64) er
 	d.run(ctx, st, "", "draw", "run")
 	d.refused(ctx, st, "draw", "run")
 	d.run(ctx, st, "", "draw", "verify")
+	d.run(ctx, st, "", "draw", "record", "--out", d.in("draw-record.txt"))
+	d.run(ctx, st, "", "draw", "kit", "--dir", d.in("kit"))
 	for _, part := range []string{"design", "roster", "chance", "allocation"} {
 		d.run(ctx, st, "", "draw", "show", "--part", part, "--out", d.in(part+".txt"))
 	}
