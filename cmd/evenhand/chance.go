@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -39,11 +38,8 @@ func (a *app) chanceCommand() *cobra.Command {
 				return fmt.Errorf("read this computer's random source: %w", err)
 			}
 			s := trial.Sealed{Party: party, Number: randomize.Chance(hex.EncodeToString(b[:]))}
-			if err := writeFile(out, false, func(w io.Writer) error { _, err := io.WriteString(w, s.Text()); return err }); err != nil {
+			if err := writeSecret(out, s.Text()); err != nil {
 				return err
-			}
-			if err := os.Chmod(out, 0o600); err != nil {
-				return fmt.Errorf("keep %s from others: %w", out, err)
 			}
 			words, err := trial.WordsOf(s.Seal().Digest)
 			if err != nil {

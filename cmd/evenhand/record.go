@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -94,7 +95,7 @@ func drawRecord(t *conduct.Trial, v conduct.DrawView, b conduct.DrawBalance) (st
 	for _, arm := range design.Arms {
 		shares = append(shares, fmt.Sprintf("%s %d in %d", arm.Name, arm.Weight, total))
 	}
-	table([][]string{
+	for _, line := range [][2]string{
 		{"trial", t.ID() + registered(t)},
 		{"drawn", fmt.Sprintf("%d schools, roster version %d, in %s", len(v.Lines), v.Draw.Roster, strataCount(len(b.Strata)))},
 		{"how", methodText(design) + "; planned shares: " + strings.Join(shares, ", ")},
@@ -102,17 +103,19 @@ func drawRecord(t *conduct.Trial, v conduct.DrawView, b conduct.DrawBalance) (st
 		{"drawn on", v.Draw.At.Format(when) + " by " + people(v.Draw.Actor, v.Draw.ConfirmedBy)},
 		{"chance", chanceText(v.Commitment.Text)},
 		{"rehearsals", fmt.Sprintf("%d before it, from chance of their own that can never become the draw", v.Rehearsals)},
-	})
+	} {
+		say("%s", hanging(line[0], line[1]))
+	}
 	if terms.Source != trial.ChanceLocal {
 		taken, err := terms.Take(v.Evidence)
 		if err != nil {
 			return "", err
 		}
 		for _, x := range taken.Shown {
-			say("  checked: %s", x)
+			say("%s", hanging("checked", x))
 		}
 		for _, x := range taken.NotShown {
-			say("  not shown: %s", x)
+			say("%s", hanging("not shown", x))
 		}
 	}
 	say("\nHOW MANY SCHOOLS\n")
@@ -128,7 +131,7 @@ func drawRecord(t *conduct.Trial, v conduct.DrawView, b conduct.DrawBalance) (st
 	if len(v.Errors) > 0 {
 		say("\nERRORS FOUND SINCE (the draw stands; each school stays where it was drawn and in the analysis)\n")
 		for _, e := range v.Errors {
-			say("  %s  school %s, %s: %s", e.On, e.School, strings.ReplaceAll(string(e.Kind), "-", " "), e.Note)
+			say("%s", hanging(string(e.On), fmt.Sprintf("school %s, %s: %s", e.School, strings.ReplaceAll(string(e.Kind), "-", " "), e.Note)))
 		}
 	}
 	say("\nDIGESTS (SHA-256)\n")
@@ -149,6 +152,29 @@ HOW TO CHECK
   This record cannot show that the schools exist, or that this was the first draw
   made: for that, see where chance came from.`)
 	return s.String(), nil
+}
+
+// hanging writes a label and a text beside it, in lines that a person reads.
+func hanging(label, text string) string {
+	const width, indent = 76, 14
+	var b strings.Builder
+	fmt.Fprintf(&b, "  %-*s", indent-2, label)
+	at := 0
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case at+1+n > width:
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			at = 0
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += n
+	}
+	return b.String()
 }
 
 func registered(t *conduct.Trial) string {
