@@ -36,6 +36,7 @@ func Build(in Input) (*Report, error) {
 		w.balance()
 		w.primary()
 		w.secondary()
+		w.beside()
 		w.communities()
 		w.deviations()
 		w.provenance()

@@ -414,6 +414,10 @@ func (w *writer) secondary() {
 	}
 	w.table(t)
 	if w.p.Plan.Multiplicity != "" && w.p.Plan.Multiplicity != "none" {
-		w.small("The protocol plans to adjust these p-values for their number; the values shown are unadjusted.")
+		text := "The protocol plans to adjust these p-values for their number; the values shown are unadjusted."
+		if w.anyAdjusted() {
+			text += " The adjusted ones stand further below."
+		}
+		w.small(text)
 	}
 }

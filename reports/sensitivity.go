@@ -1,0 +1,252 @@
+package reports
+
+import (
+	"strings"
+
+	"evenhand/analysis"
+	"evenhand/analysis/missing"
+	"evenhand/analysis/permute"
+	"evenhand/analysis/robust"
+	"evenhand/analysis/sap"
+	"evenhand/reports/figure"
+)
+
+// beside shows what the plan asks for beside the estimates: whether the answer
+// holds under other assumptions, in subgroups, and among those who took part;
+// p-values adjusted for their number; and what could not be run.
+func (w *writer) beside() {
+	if r := w.result(); r != nil {
+		w.robustness(r)
+		w.subgroups(r)
+		w.compliance(r)
+	}
+	w.adjusted()
+	w.notRun()
+}
+
+// robustness puts the planned estimate beside others of the same difference.
+func (w *writer) robustness(r *sap.Results) {
+	m := r.Missing
+	if r.Randomisation == nil && (m == nil || m.Imputation == nil && m.Bounds == nil && m.Weighted == nil) {
+		return
+	}
+	w.section("holds", "Does the answer hold?")
+	t := &Table{ID: "robustness", Title: "The primary outcome’s difference under other assumptions", Groups: []Group{{"", 3}, {w.level.String() + " interval", 2}, {"", 1}},
+		Columns: []Column{{Title: "Analysis"}, {"Difference", true}, {"SE", true}, {"from", true}, {"to", true}, {"p", true}}}
+	none := func() *Cell { return absent("–") }
+	row := func(name string, cells ...*Cell) []*Cell {
+		t.Rows = append(t.Rows, Row{Cells: append([]*Cell{words(name)}, cells...)})
+		return cells
+	}
+	pooled := func(p missing.Pooled) []*Cell {
+		return []*Cell{number(p.Estimate, Score), number(p.SE, Score), number(p.Interval.Low, Score), number(p.Interval.High, Score), number(p.P, PValue)}
+	}
+	short := func(e analysis.Estimate) []*Cell {
+		c := estimateCells(e, Score)
+		return []*Cell{c[0], c[1], c[3], c[4], c[5]}
+	}
+	var sentences []func()
+	for i, c := range r.Contrasts {
+		suffix := ""
+		if len(r.Contrasts) > 1 {
+			suffix = ": " + w.label(c.Arm)
+		}
+		row("As planned, complete cases"+suffix, short(c.Difference)...)
+		t.Rows[len(t.Rows)-1].Strong = true
+		if test := r.Randomisation; test != nil {
+			if p, ok := test.Of(c.Arm, permute.Difference); ok {
+				low, high := none(), none()
+				if in := test.Interval; in != nil {
+					low, high = number(in.Low, Score), number(in.High, Score)
+				}
+				cells := row("Randomisation test, by redraws of the trial’s own design"+suffix, number(p.Observed, Score), none(), low, high, number(p.P, PValue))
+				if test.Interval == nil {
+					cells[1].Notes = []int{w.note("no-interval", "No interval by redraws: "+test.Why+".")}
+				}
+				sentences = append(sentences, func() {
+					w.small("If no school’s outcome would have been another in another arm, the share of draws that give at least such a difference is {}.", cells[4])
+				})
+			}
+		}
+		if m == nil {
+			continue
+		}
+		if m.Imputation != nil && i < len(m.Imputation.Contrasts) {
+			cells := row("Missing scores imputed"+suffix, pooled(m.Imputation.Contrasts[i].Difference)...)
+			cells[0].Notes = w.notesOf(m.Imputation.Warnings)
+		}
+		if m.Weighted != nil && i < len(m.Weighted.Contrasts) {
+			row("Weighted by the inverse probability of being analysed"+suffix, short(m.Weighted.Contrasts[i].Difference)...)
+		}
+		for _, b := range m.Bounds {
+			if b.Arm != c.Arm {
+				continue
+			}
+			if b.Lee != nil {
+				row("Bounds if the arm can only keep, or only lose, pupils (Lee)"+suffix, none(), none(), number(b.Lee.Low, Score), number(b.Lee.High, Score), none())
+			}
+			if b.Range != nil {
+				row("Bounds with any scores for those lost"+suffix, none(), none(), number(b.Range.Low, Score), number(b.Range.High, Score), none())
+			}
+		}
+	}
+	for _, s := range sentences {
+		s()
+	}
+	w.table(t)
+	t.Foot = append(t.Foot, "Bounds are of the difference of raw means, from the least to the greatest that it can be.")
+	if m == nil || len(m.Delta) == 0 {
+		return
+	}
+	shifts := &Table{ID: "shifts", Title: "If those lost from an arm had scored lower, or higher, than those like them who stayed", Groups: []Group{{"", 3}, {w.level.String() + " confidence interval", 2}, {"", 1}},
+		Columns: []Column{{Title: "Arm"}, {"Imputed scores shifted by", true}, {"Difference", true}, {"from", true}, {"to", true}, {"p", true}}}
+	for _, d := range m.Delta {
+		for _, p := range d.Points {
+			c := pooled(p.Pooled)
+			shifts.Rows = append(shifts.Rows, Row{Cells: []*Cell{words(w.label(d.Arm)), number(p.Delta, Score), c[0], c[2], c[3], c[4]}})
+		}
+		for _, tip := range d.Tipping {
+			if tip.Found {
+				c := pooled(tip.At)
+				shifts.Rows = append(shifts.Rows, Row{Cells: []*Cell{words(w.label(d.Arm) + ": the conclusion changes"), number(tip.Delta, Score), c[0], c[2], c[3], c[4]}, Strong: true})
+			}
+		}
+	}
+	w.table(shifts)
+}
+
+// subgroups shows the effect within each, and whether it differs.
+func (w *writer) subgroups(r *sap.Results) {
+	if len(r.Subgroups) == 0 {
+		return
+	}
+	w.section("by-subgroup", "Subgroups")
+	t := &Table{ID: "subgroups", Title: "Effect on the primary outcome by subgroup", Groups: []Group{{"", 2}, {w.level.String() + " confidence interval", 2}, {"", 1}},
+		Columns: []Column{{Title: "Subgroup"}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}}}
+	p := figure.Intervals{Title: "Effect sizes by subgroup", Desc: "The primary outcome’s effect size in each subgroup: ", Axis: "Effect size (standard deviations) with " + w.level.String() + " confidence interval", Below: "favours control", Above: "favours the programme", Column: "effect size (interval)"}
+	for _, s := range r.Subgroups {
+		name := w.variable(s.Variable, r)
+		add := func(title string, e analysis.Estimate, arm string, shown bool) {
+			if len(r.Contrasts) > 1 {
+				title += ": " + w.label(arm)
+			}
+			c := estimateCells(e, EffectSize)
+			c[0].Notes = w.notesOf(e.Warnings)
+			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(title), c[0], c[3], c[4], c[5]}, Inset: !shown})
+			if shown {
+				row := figure.Interval{Label: title, Text: span(c[0], c[3], c[4]), Value: e.Value, Low: e.Interval.Low, High: e.Interval.High, Arm: w.arm(arm)}
+				p.Rows = append(p.Rows, row)
+				p.Desc += row.Label + " " + row.Text + ". "
+			}
+		}
+		for _, e := range s.Within {
+			add(name+": "+e.Value, e.EffectSize, e.Arm, true)
+		}
+		for _, e := range s.Interactions {
+			add(name+": yes less no (interaction)", e.EffectSize, e.Arm, false)
+		}
+	}
+	p.Desc = strings.TrimSpace(p.Desc)
+	w.table(t)
+	w.figure(&Figure{ID: "subgroups-figure", Title: "Effect sizes by subgroup", Drawing: p, Wide: true})
+	w.small("Whether an effect differs between subgroups is answered by the interaction, not by one interval including no difference and the other not. Within a subgroup the effect size is over the subgroup’s own SD.")
+}
+
+// compliance shows who took part and the effect among those who did.
+func (w *writer) compliance(r *sap.Results) {
+	c := r.Compliance
+	if c == nil {
+		return
+	}
+	w.section("part", "Taking part")
+	part := &Table{ID: "taking-part", Title: "Schools that took part as the protocol defines it",
+		Columns: []Column{{Title: "Arm"}, {"Schools", true}, {"Took part", true}, {"Share", true}, {"Sessions attended, mean", true}}}
+	for _, a := range c.Arms {
+		part.Rows = append(part.Rows, Row{Cells: []*Cell{words(w.label(a.Arm)), count(a.Schools), count(a.Compliers), share(a.Compliers, a.Schools), number(a.Mean, Decimals1)}})
+	}
+	needed, held := count(c.Rule.AtLeast), count(c.Rule.Sessions)
+	part.Rows = append(part.Rows, Row{Cells: []*Cell{words("Sessions that count as taking part, at least"), needed, absent("–"), absent("–"), absent("–")}},
+		Row{Cells: []*Cell{words("Sessions planned"), held, absent("–"), absent("–"), absent("–")}})
+	w.say("A school took part if at least {} of {} sessions were attended ("+c.Rule.By+").", needed, held)
+	w.table(part)
+	t := &Table{ID: "compliance", Title: "Effect of taking part", Groups: []Group{{"", 4}, {w.level.String() + " confidence interval", 2}, {"", 1}},
+		Columns: []Column{{Title: "Quantity"}, {"Estimate", true}, {"SE", true}, {"df", true}, {"from", true}, {"to", true}, {"p", true}}}
+	row := func(name string, e analysis.Estimate, f Format) {
+		t.Rows = append(t.Rows, Row{Cells: append([]*Cell{words(name)}, estimateCells(e, f)...)})
+	}
+	none := func() *Cell { return absent("–") }
+	row("Difference made by taking part (CACE)", c.CACE.Difference, Score)
+	row("Effect size of taking part", c.CACE.EffectSize, EffectSize)
+	t.Rows[len(t.Rows)-1].Strong = true
+	if set := c.CACE.AndersonRubin; set.Kind == robust.BoundedSet {
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("Anderson–Rubin interval of the difference"), none(), none(), number(set.DF, DF), number(set.Low, Score), number(set.High, Score), none()}, Inset: true})
+	} else {
+		t.Foot = append(t.Foot, "The Anderson–Rubin set of the difference is no interval ("+string(set.Kind)+"): the arm says too little about taking part.")
+	}
+	if c.PerSession != nil {
+		row("Difference made by each session", c.PerSession.Difference, Score)
+	}
+	if c.DoseResponse != nil {
+		row("For each session more, among schools of the intervention arm (not experimental)", *c.DoseResponse, Score)
+	}
+	first := c.CACE.FirstStage
+	t.Rows = append(t.Rows, Row{Cells: []*Cell{words("First-stage F"), number(first.F, Decimals1), none(), number(first.DF2, DF), none(), none(), number(first.P, PValue)}})
+	t.Notes = w.notesOf(c.Warnings)
+	w.table(t)
+	w.small("The arm that a school was drawn into is the instrument for taking part. This holds if being drawn changes outcomes only by taking part, and if no school took part because it was drawn into the control arm.")
+}
+
+// adjusted shows the secondary outcomes' p-values adjusted for their number.
+func (w *writer) adjusted() {
+	t := &Table{ID: "adjusted", Title: "P-values of the secondary outcomes, adjusted for their number", Columns: []Column{{Title: "Outcome"}, {"p", true}, {"Adjusted p", true}}}
+	method := ""
+	for i := range w.in.Results {
+		r := &w.in.Results[i]
+		if r.Adjusted == nil {
+			continue
+		}
+		method = "by Benjamini and Hochberg, which keeps the share of false findings among all findings"
+		if r.Adjusted.Method == sap.Holm {
+			method = "by Holm, which keeps the chance of any false finding"
+		}
+		for _, p := range r.Adjusted.Contrasts {
+			name := outcomeName(w, r)
+			if len(r.Adjusted.Contrasts) > 1 {
+				name += ": " + w.label(p.Arm)
+			}
+			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), number(p.P, PValue), number(p.Adjusted, PValue)}})
+		}
+	}
+	if len(t.Rows) == 0 {
+		return
+	}
+	w.section("adjusted-p", "Several outcomes")
+	w.table(t)
+	w.small("Adjusted " + method + ".")
+}
+
+// anyAdjusted says whether adjusted p-values are to be shown.
+func (w *writer) anyAdjusted() bool {
+	for i := range w.in.Results {
+		if w.in.Results[i].Adjusted != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// notRun names what the plan promises and the data did not allow.
+func (w *writer) notRun() {
+	t := &Table{ID: "not-run", Title: "Planned and not run", Columns: []Column{{Title: "Outcome"}, {Title: "Analysis"}, {Title: "Why it was not run"}}}
+	for i := range w.in.Results {
+		r := &w.in.Results[i]
+		for _, n := range r.NotRun {
+			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(outcomeName(w, r)), words(capital(n.What)), words(capital(n.Why))}})
+		}
+	}
+	if len(t.Rows) == 0 {
+		return
+	}
+	w.section("not-run-list", "What was planned and not run")
+	w.table(t)
+}
