@@ -58,12 +58,12 @@ const (
 // Estimand says what is estimated: the effect of one arm against another on
 // one outcome in one set of people.
 type Estimand struct {
-	Outcome   string      // outcome's ID in the protocol
-	TimePoint string      // when it is measured, as the protocol says it
-	Arm       string      // the arm whose effect it is
-	Against   string      // the arm it is compared with
-	Set       AnalysisSet // who is analysed
-	Subgroup  string      // "" for everybody
+	Outcome   string      `json:"outcome"`    // outcome's ID in the protocol
+	TimePoint string      `json:"time_point"` // when it is measured, as the protocol says it
+	Arm       string      `json:"arm"`        // the arm whose effect it is
+	Against   string      `json:"against"`    // the arm it is compared with
+	Set       AnalysisSet `json:"set"`        // who is analysed
+	Subgroup  string      `json:"subgroup"`   // "" for everybody
 }
 
 // Scale says in what an Estimate is measured. An effect size always names the

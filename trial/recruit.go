@@ -130,10 +130,10 @@ func (p *Protocol) CheckMove(s School, to Stage, on Date, reason, note string) e
 			fault("coming back needs a note that says why")
 		}
 	case to.Exit():
-		if len(p.Recruitment.Reasons) > 0 && !slices.Contains(p.Recruitment.Reasons, reason) {
-			fault("reason %q is not in the protocol's list: %s", reason, strings.Join(p.Recruitment.Reasons, ", "))
-		} else if strings.TrimSpace(reason) == "" {
-			fault("a reason is needed")
+		if listed := strings.Join(p.Recruitment.Reasons, ", "); strings.TrimSpace(reason) == "" {
+			fault("a reason is needed (the protocol's list: %s)", listed)
+		} else if listed != "" && !slices.Contains(p.Recruitment.Reasons, reason) {
+			fault("reason %q is not in the protocol's list: %s", reason, listed)
 		}
 	case target < from:
 		fault("schools only move forward; if an earlier step was recorded in error, say so with `evenhand school note`")

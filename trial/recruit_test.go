@@ -42,7 +42,7 @@ func TestCheckMove(t *testing.T) {
 		{"signed before it", someSchool(Interested), Agreed, "2014-05-01", "", "", nil},
 		{"everything wrong", bare(someSchool(Interested)), Ready, "2014-01-01", "", "", []string{"is before", "not signed by the head", "not signed by the chair", "0 of 1 named as senior leader", "0 of 1 named as evidence champion"}},
 		{"out", someSchool(Ready), WithdrewEarly, "2014-06-01", "no time", "", nil},
-		{"out without a reason", someSchool(Ready), Declined, "2014-06-01", "", "", []string{`reason "" is not in the protocol's list`}},
+		{"out without a reason", someSchool(Ready), Declined, "2014-06-01", "", "", []string{"a reason is needed (the protocol's list: "}},
 		{"out for another reason", someSchool(Ready), Declined, "2014-06-01", "bored", "", []string{`reason "bored" is not`}},
 		{"from one exit to another", someSchool(Declined), Ineligible, "2014-06-01", "no time", "", []string{"bring it back to"}},
 		{"back in", someSchool(Declined), Interested, "2014-06-01", "", "rang back", nil},
