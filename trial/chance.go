@@ -218,11 +218,16 @@ func ParseChanceTerms(commitment string) (ChanceTerms, error) {
 	if bad != nil {
 		return c, bad
 	}
-	if c.Source == ChanceDice && c.Sides < 2 {
-		return c, errors.New("the commitment does not say which numbers the dice have")
+	if c.Source == "" {
+		return c, errors.New("the commitment does not say where chance comes from")
 	}
-	if c.Source == "" || !strings.Contains("\n"+commitment, "\n"+c.Lines()) {
-		return c, fmt.Errorf("the commitment does not say where chance comes from, or not in the words of this program")
+	// Terms that could not have been committed are not taken from a text that
+	// somebody hands in either. (When they were committed, the clock decided.)
+	if err := c.Check(time.Time{}); err != nil {
+		return c, fmt.Errorf("the commitment: %w", err)
+	}
+	if !strings.Contains("\n"+commitment, "\n"+c.Lines()) {
+		return c, errors.New("the commitment says where chance comes from in other words than this program's")
 	}
 	return c, nil
 }

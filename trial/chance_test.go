@@ -57,6 +57,28 @@ func TestTermsReadBack(t *testing.T) {
 	}
 }
 
+// Whatever text is handed in as a commitment, it is read whole or refused.
+func FuzzTerms(f *testing.F) {
+	for _, c := range terms() {
+		f.Add(c.Lines(), "3 5 1")
+	}
+	f.Add("chance dice\nnumbers 1 to 2, 5 different ones a draw in ascending order, at least 0\nevent x\n", "")
+	f.Fuzz(func(t *testing.T, text, typed string) {
+		c, err := ParseChanceTerms(text)
+		if err != nil {
+			return
+		}
+		if !strings.Contains("\n"+text, "\n"+c.Lines()) {
+			t.Errorf("%q is read as %+v", text, c)
+		}
+		if c.Source == ChanceDice {
+			if numbers, err := c.ParseNumbers(typed); err == nil && len(numbers) < 13 { // 13 of 1 to 1,000
+				t.Errorf("%q: %d numbers are enough", text, len(numbers))
+			}
+		}
+	})
+}
+
 func TestTermsRefused(t *testing.T) {
 	seal := Sealed{"evaluator", a}.Seal()
 	for _, c := range []struct {
