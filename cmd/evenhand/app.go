@@ -234,7 +234,7 @@ func (a *app) root() *cobra.Command {
 		a.initCommand(), a.protocolCommand(), a.storeCommand(), a.ledgerCommand(),
 		a.schoolCommand(), a.recruitmentCommand(), a.surveyCommand(), a.pupilCommand(),
 		a.rosterCommand(), a.chanceCommand(), a.drawCommand(), a.communitiesCommand(), a.receiptCommand(), a.sessionCommand(), a.withdrawalCommand(), a.outcomeCommand(),
-		a.analysisCommand(), a.attritionCommand(), a.powerCommand(), a.reportCommand(), a.auditCommand(), a.keyCommand(), a.demoCommand(),
+		a.analysisCommand(), a.attritionCommand(), a.missingCommand(), a.powerCommand(), a.reportCommand(), a.auditCommand(), a.keyCommand(), a.demoCommand(),
 	)
 	a.remindOfReceipts(root)
 	return root

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"evenhand/analysis"
+	"evenhand/analysis/missing"
+	"evenhand/trial"
+	"evenhand/trial/conduct"
+)
+
+func (a *app) missingCommand() *cobra.Command {
+	model := false
+	status := command("status", "What is missing among those randomised, by arm, school and variable",
+		"What is missing among everybody randomised, for each outcome: the outcome itself with the reasons,\nits baseline and the pupils' columns; by arm, by school (those that lack most first), and together\n(which are missing in the same pupils). An outcome of which nothing was collected yet is left out.",
+		"evenhand missing status\nevenhand missing status --model --format json", noArgs,
+		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			s, err := t.Snapshot(ctx)
+			if err != nil {
+				return err
+			}
+			if s.Draw == nil {
+				return withHint(errors.New("nobody has been randomised yet"), "what is missing is counted among those randomised")
+			}
+			var out missingJSON
+			for _, plan := range t.Protocol.Plans() {
+				if !slices.ContainsFunc(s.Records.Scores, func(x trial.Score) bool { return x.Measure == plan.Outcome }) {
+					continue
+				}
+				d, err := t.Protocol.Dataset(s.Records, plan.Outcome)
+				if err != nil {
+					return err
+				}
+				one, err := missingOf(plan.Outcome, d, model)
+				if err != nil {
+					return err
+				}
+				out.Outcomes = append(out.Outcomes, *one)
+			}
+			if len(out.Outcomes) == 0 {
+				return withHint(errors.New("no outcome has been collected yet"), "`evenhand outcome import` stores them; who left so far is in `evenhand attrition status`")
+			}
+			return a.printMissing(out)
+		}))
+	status.Flags().BoolVar(&model, "model", false, "also model who has no score on what was known before")
+	return group("missing", "What is missing, and who", status, a.missingDescribeCommand())
+}
+
+func (a *app) missingDescribeCommand() *cobra.Command {
+	var data, outcome, arm, control, cluster string
+	var covariates, factors []string
+	model := false
+	c := command("describe --data FILE --outcome COL --arm COL --cluster COL", "What is missing in a CSV file, without any store",
+		"What is missing in a CSV file of everybody randomised: an empty cell or NA is a missing value. Rows\nwithout an arm or a school belong to nobody's count and are refused.",
+		"evenhand missing describe --data pupils.csv --outcome Posttest --arm Treat --cluster School --covariates Pretest,FSM\nevenhand missing describe --data pupils.csv --outcome Posttest --arm Treat --cluster School --covariates Pretest --model --format json",
+		noArgs, func(context.Context, []string) error {
+			for _, needed := range []struct{ flag, value string }{{"data", data}, {"outcome", outcome}, {"arm", arm}, {"cluster", cluster}} {
+				if needed.value == "" {
+					return usagef("--%s is missing", needed.flag)
+				}
+			}
+			d, err := a.readTable(data)
+			if err != nil {
+				return err
+			}
+			y, z, school := d.number("outcome", outcome), d.category("arm", arm), d.category("cluster", cluster)
+			set := &analysis.Dataset{Outcome: y.Values, Observed: y.Observed, Arm: z.Codes, Arms: z.Levels, Cluster: school.Codes, Clusters: school.Levels}
+			for _, name := range covariates {
+				set.Covariates = append(set.Covariates, d.number("covariates", name))
+			}
+			for _, name := range factors {
+				set.Covariates = append(set.Covariates, d.category("factors", name))
+			}
+			for i := range d.t.Rows {
+				for _, c := range []analysis.Column{z, school} {
+					if len(d.faults) < 20 && c.Levels != nil && !c.Observed[i] {
+						d.faults = append(d.faults, fmt.Sprintf("%s row %d: it has no %s", d.file, d.t.At[i], c.Name))
+					}
+				}
+				set.ID = append(set.ID, fmt.Sprint(d.t.At[i]))
+				lost := ""
+				if !y.Observed[i] {
+					lost = "no value"
+				}
+				set.Lost = append(set.Lost, lost)
+				set.Stratum, set.Community = append(set.Stratum, 0), append(set.Community, -1)
+			}
+			set.Strata = []string{"all"}
+			if control != "" {
+				if set.Control = slices.Index(z.Levels, control); set.Control < 0 {
+					d.faults = append(d.faults, fmt.Sprintf("--control: %s has no %q in %s; it has %s", d.file, control, arm, strings.Join(z.Levels, ", ")))
+				}
+			}
+			if len(d.faults) > 0 {
+				return errors.New(strings.Join(d.faults, "\n"))
+			}
+			one, err := missingOf(outcome, set, model)
+			if err != nil {
+				return err
+			}
+			return a.printMissing(missingJSON{[]missingOutcome{*one}})
+		})
+	c.Flags().StringVar(&data, "data", "", "the CSV file")
+	c.Flags().StringVar(&outcome, "outcome", "", "column of the outcome")
+	c.Flags().StringVar(&arm, "arm", "", "column of the arm")
+	c.Flags().StringVar(&control, "control", "", "the control arm's value (default: the first in order)")
+	c.Flags().StringVar(&cluster, "cluster", "", "column of the school")
+	c.Flags().StringSliceVar(&covariates, "covariates", nil, "columns of numbers")
+	c.Flags().StringSliceVar(&factors, "factors", nil, "columns of categories")
+	c.Flags().BoolVar(&model, "model", false, "also model who has no outcome on the arm and the complete columns")
+	return c
+}
+
+// missingJSON is what is missing, outcome by outcome.
+type missingJSON struct {
+	Outcomes []missingOutcome `json:"outcomes"`
+}
+
+type missingOutcome struct {
+	Outcome string        `json:"outcome"`
+	Table   missing.Table `json:"table"`
+	// Model is of who has no outcome; null without --model.
+	Model *missingModel `json:"model"`
+}
+
+// missingModel is a logistic regression of having no outcome.
+type missingModel struct {
+	Terms   []missingTerm `json:"terms"`
+	Between float64       `json:"sd_between_schools"` // on the logit scale
+	Events  int           `json:"events"`
+	Rows    int           `json:"rows"`
+	LeftOut []string      `json:"left_out"` // columns with values missing, which cannot predict
+}
+
+type missingTerm struct {
+	Term      string     `json:"term"`
+	Estimate  float64    `json:"estimate"` // log odds ratio, given the school
+	SE        float64    `json:"se"`
+	P         float64    `json:"p"`
+	CI        [2]float64 `json:"ci"`
+	OddsRatio float64    `json:"odds_ratio"`
+}
+
+func missingOf(outcome string, d *analysis.Dataset, model bool) (*missingOutcome, error) {
+	table, err := missing.Describe(d)
+	if err != nil {
+		return nil, err
+	}
+	// The outcome goes by its own name.
+	table.Variables[0].Name = outcome
+	for i := range table.Patterns {
+		for k, name := range table.Patterns[i].Missing {
+			if k == 0 && name == "outcome" {
+				table.Patterns[i].Missing[k] = outcome
+			}
+		}
+	}
+	out := &missingOutcome{Outcome: outcome, Table: table}
+	if !model {
+		return out, nil
+	}
+	// Predictors are the arms and what is known of everybody; differences between
+	// schools, and so between strata, are the random intercept's.
+	known := *d
+	known.Strata, known.Stratum, known.Covariates = []string{"all"}, make([]int, len(d.Arm)), nil
+	out.Model = &missingModel{LeftOut: []string{}}
+	for i, c := range d.Covariates {
+		if table.Variables[i+1].Missing > 0 {
+			out.Model.LeftOut = append(out.Model.LeftOut, c.Name)
+			continue
+		}
+		known.Covariates = append(known.Covariates, c)
+	}
+	imputation, _, err := missing.ModelOf(&known, false)
+	if err != nil {
+		return nil, fmt.Errorf("%s: model who has no score: %w", outcome, err)
+	}
+	lost := make([]bool, len(d.Observed))
+	for i, o := range d.Observed {
+		lost[i] = !o
+	}
+	dropout, err := missing.FitDropOut(lost, imputation.Predictors, d.Cluster, 0.95)
+	if err != nil {
+		return nil, fmt.Errorf("%s: model who has no score: %w", outcome, err)
+	}
+	out.Model.Between, out.Model.Events, out.Model.Rows = dropout.Random.Sigma, dropout.Marginal.Events, dropout.Marginal.Rows
+	for _, t := range dropout.RandomTerms {
+		out.Model.Terms = append(out.Model.Terms, missingTerm{t.Name, t.Estimate, t.SE, t.P, [2]float64{t.Low, t.High}, math.Exp(t.Estimate)})
+	}
+	return out, nil
+}
+
+func (a *app) printMissing(out missingJSON) error {
+	return a.print(out, func() {
+		for _, o := range out.Outcomes {
+			t := o.Table
+			a.say("%s: %d randomised, %d with nothing missing", o.Outcome, t.Rows, t.Complete)
+			head := []string{"  variable", "missing", "share"}
+			for _, arm := range t.Variables[0].Arms {
+				head = append(head, arm.Arm)
+			}
+			rows := [][]string{append(head, "schools with none")}
+			for _, v := range t.Variables {
+				row := []string{"  " + v.Name, fmt.Sprint(v.Missing), fmt.Sprintf("%.1f %%", 100*v.Share)}
+				for _, arm := range v.Arms {
+					row = append(row, fmt.Sprintf("%d of %d (%.1f %%)", arm.Missing, arm.Rows, 100*arm.Share))
+				}
+				rows = append(rows, append(row, fmt.Sprint(v.Whole)))
+			}
+			a.table(rows)
+			for _, l := range t.Variables[0].Reasons {
+				a.say("  %s: %d %s", o.Outcome, l.N, l.Reason)
+			}
+			for _, v := range t.Variables {
+				for i, s := range v.Schools {
+					if i == 3 {
+						a.say("  %s: and %s more with some missing", v.Name, count(len(v.Schools)-3, "school"))
+						break
+					}
+					a.say("  %s, school %s (%s): %d of %d missing", v.Name, s.School, s.Arm, s.Missing, s.Rows)
+				}
+			}
+			for i, p := range t.Patterns {
+				if i == 5 || len(p.Missing) < 2 {
+					continue
+				}
+				a.say("  together: %s: %d", strings.Join(p.Missing, ", "), p.Rows)
+			}
+			if m := o.Model; m != nil {
+				a.say("  who has no %s (logistic, schools as random intercept, SD between schools %.3f; %d of %d):", o.Outcome, m.Between, m.Events, m.Rows)
+				rows := [][]string{{"    term", "odds ratio", "interval", "p"}}
+				for _, x := range m.Terms {
+					rows = append(rows, []string{"    " + x.Term, fmt.Sprintf("%.3f", x.OddsRatio), fmt.Sprintf("%.3f to %.3f", math.Exp(x.CI[0]), math.Exp(x.CI[1])), fmt.Sprintf("%.3g", x.P)})
+				}
+				a.table(rows)
+			}
+		}
+	})
+}
