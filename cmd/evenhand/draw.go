@@ -171,7 +171,7 @@ func (a *app) drawCommand() *cobra.Command {
 				a.say("PASS  drawn again: all %d schools are as recorded; digest %s", v.Schools, v.Digest)
 			})
 		}))
-	return group("draw", "The lots: rehearse, commit, run, show, verify, replay", rehearse, a.drawCommitCommand(), a.commitmentCommand(), a.drawRunCommand(), show, verify, a.replayCommand(),
+	return group("draw", "The lots: rehearse, commit, run, show, verify, replay, record, letters, kit", rehearse, a.drawCommitCommand(), a.commitmentCommand(), a.drawRunCommand(), show, verify, a.replayCommand(),
 		a.balanceCommand(), a.probabilitiesCommand(), a.recordCommand(), a.kitCommand(), a.lettersCommand(), a.reportErrorCommand(), a.annulCommand())
 }
 
