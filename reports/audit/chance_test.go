@@ -2,11 +2,15 @@ package audit
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"evenhand/randomize"
+	"evenhand/randomize/beacon"
 	"evenhand/trial"
 )
 
@@ -89,6 +93,56 @@ func TestChanceFromEvidence(t *testing.T) {
 	var z bytes.Buffer
 	if err := Write(&z, m.b); err != nil {
 		t.Errorf("Write: %v", err)
+	}
+}
+
+// The Python program takes the chance again too, of every source, and sees a
+// number that was changed along with the manifest and the ledger.
+func TestPythonTakesChance(t *testing.T) {
+	python := need(t, "python3", "-c", "import hashlib, json")
+	record, err := os.ReadFile("../../randomize/beacon/testdata/drand-657413.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pulse, err := os.ReadFile("../../randomize/beacon/testdata/nist-1921300.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, numbers := twoParty()
+	dice := trial.ChanceTerms{Source: trial.ChanceDice, Sides: 6, Event: "50 dice in Room 4"}
+	thrown, err := dice.ParseNumbers(strings.Repeat("35162", 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		terms    trial.ChanceTerms
+		evidence []trial.Evidence
+	}{
+		{two, numbers},
+		{trial.ChanceTerms{Source: trial.ChanceBeacon, Beacon: beacon.Drand, Round: 657413, At: time.Date(2023, 9, 15, 11, 0, 3, 0, time.UTC)}, []trial.Evidence{{Name: "record", Text: string(record)}}},
+		{trial.ChanceTerms{Source: trial.ChanceBeacon, Beacon: beacon.NIST, At: time.Date(2026, 8, 31, 19, 4, 0, 0, time.UTC)}, []trial.Evidence{{Name: "record", Text: string(pulse)}}},
+		{dice, trial.NumbersEvidence(thrown, []string{"A", "B"})},
+	} {
+		m := drawnFrom(t, c.terms, c.evidence)
+		dir := unpack(t, write(t, m.b))
+		out, code := status(t, python, filepath.Join(dir, "scripts", "verify.py"))
+		if code != 0 || !strings.Contains(out, "PASS  chance: taken again as committed") {
+			t.Errorf("%s %s: status %d\n%s", c.terms.Source, c.terms.Beacon, code, out)
+		}
+	}
+	m := drawnFrom(t, two, slices.Clone(numbers))
+	m.b.Evidence[1].Text = strings.Replace(secondNumber, "f", "0", 1) + "\n"
+	entries, err := m.b.entries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var z bytes.Buffer
+	if err := writeZip(&z, entries); err != nil {
+		t.Fatal(err)
+	}
+	out, code := status(t, python, filepath.Join(unpack(t, z.Bytes()), "scripts", "verify.py"))
+	if code != 3 || !strings.Contains(out, "the number of funder is not the one that was sealed") {
+		t.Errorf("a changed number: status %d\n%s", code, out)
 	}
 }
 

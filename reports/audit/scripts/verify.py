@@ -41,6 +41,38 @@ def merkle(leaves):
     return hashlib.sha256(b"\1" + merkle(leaves[:k]) + merkle(leaves[k:])).digest()
 
 
+def chance_again(commitment, evidence):
+    """The chance that the evidence gives by the commitment's lines, and what is wrong with it; "" where it is local."""
+    terms = [line.split(" ") for line in commitment.splitlines()]
+    of = lambda key: [words[1:] for words in terms if words[0] == key]
+    source, faults, lines = of("chance")[0][0], [], []
+    if source == "two-party":
+        for (party, sealed), name in zip(of("sealed"), ("sealed-1", "sealed-2")):
+            number = evidence.get(name, "").strip()
+            if digest(number.encode()) != sealed:
+                faults.append("the number of %s is not the one that was sealed" % party)
+            lines.append(number)
+        lines = ["evenhand-chance 1"] + lines
+    elif source == "beacon":
+        record, name, number = json.loads(evidence.get("record", "{}")), of("beacon")[0][0], of("round")[0][0]
+        if name == "drand-quicknet":
+            value = digest(bytes.fromhex(record.get("signature", "")))
+            if str(record.get("round")) != number or record.get("randomness", value).lower() != value:
+                faults.append("the record is not of round %s, or its value is not the SHA-256 of its signature" % number)
+        else:
+            pulse = record.get("pulse", {})
+            value = pulse.get("outputValue", "").lower()
+            if pulse.get("timeStamp") != number[:-1] + ".000Z":
+                faults.append("the pulse is not of %s" % number)
+        lines = ["evenhand-beacon 1", name, number, value]
+        print("NOTE   the beacon's signature is not checked here: fetch the round yourself, or use evenhand-verify")
+    elif source == "dice":
+        lines = ["evenhand-dice 1", evidence.get("numbers", "").rstrip("\n")]
+        if len(lines[1].split()) < int(of("numbers")[0][-1]):
+            faults.append("fewer numbers were thrown than the commitment asks for")
+    return digest("".join(line + "\n" for line in lines).encode()) if lines else "", faults
+
+
 def main(folder, receipt):
     def read(name):
         with open(os.path.join(folder, name), "rb") as f:
@@ -125,6 +157,17 @@ def main(folder, receipt):
         same("allocation.txt", draw["after"]["allocation"], draw["seq"])
         if read("chance.txt").decode() != draw["after"]["chance"] + "\n":
             faults.append("chance.txt is not what entry %d recorded" % draw["seq"])
+        evidence = {}
+        for e in draw["after"].get("evidence", []):
+            name = "chance/%s.txt" % e["name"]
+            same(name, e["digest"], draw["seq"])
+            evidence[e["name"]] = read(name).decode() if there(name) else ""
+        if any(line.startswith("chance ") for line in read("commitment.txt").decode().splitlines()):
+            chance, wrong = chance_again(read("commitment.txt").decode(), evidence)
+            if chance and chance != draw["after"]["chance"]:
+                wrong.append("the folder chance gives %s" % chance)
+            if chance:
+                say(not wrong, "chance: taken again as committed", wrong)
         order = [locks[-1]["seq"], commit["seq"], draw["seq"]] + ([run["seq"]] if run else [])
         if order != sorted(order):
             faults.append("lock, commitment, draw and analysis are entries %s" % order)
