@@ -40,7 +40,7 @@ func (a *app) analysisCommand() *cobra.Command {
 			}
 			return a.printRun(*s.Last)
 		}))
-	return group("analysis", "Estimates: run the plan, or fit a model to any CSV file", run, show, a.fitCommand(), a.simulateCommand())
+	return group("analysis", "Estimates: run the plan, or fit a model to any CSV file", run, show, a.fitCommand(), a.compareCommand(), a.explainCommand(), a.simulateCommand())
 }
 
 func (a *app) printRun(r conduct.Run) error {
