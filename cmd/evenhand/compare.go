@@ -45,8 +45,8 @@ type comparedValue struct {
 
 func (a *app) compareCommand() *cobra.Command {
 	return command("compare A.json B.json …", "Put several analyses side by side",
-		"Put the results of `analysis fit`, `analysis run` or `analysis show`, saved with --format json, side by\nside: every quantity that any of them has, and by how much they differ. Fits of one trial by several\nmodels have their terms in common; runs have outcomes, arms and denominators.",
-		"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --format json > reml.json\nevenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --model ols --format json > ols.json\nevenhand analysis compare reml.json ols.json\nevenhand analysis compare first.json second.json --format json",
+		"Put the results of `analysis fit`, `analysis run` or `analysis show`, saved with --format json, side by\nside: every quantity that any of them has, and by how much they differ. Fits of one trial by several\nmodels have their terms in common; runs have outcomes, arms and denominators. To make such a file:\nevenhand analysis fit … --format json > reml.json",
+		"evenhand analysis compare reml.json ols.json\nevenhand analysis compare first.json second.json --format json",
 		func(cmd *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return usagef("%s needs two or more files of results", cmd.CommandPath())
