@@ -34,8 +34,9 @@ func (p *Protocol) plan(o Outcome) sap.Plan {
 	if p.Plan.Multiplicity != "none" {
 		plan.Multiplicity = sap.Multiplicity(p.Plan.Multiplicity)
 	}
-	plan.Missing = &sap.MissingRule{ImputeAbove: float64(p.Plan.Missing.ImputeAbove), Imputations: p.Plan.Missing.Imputations}
+	plan.Missing = &sap.MissingRule{ImputeAbove: float64(p.Plan.Missing.ImputeAbove)}
 	if o.Primary { // how far the answer hangs on what is missing is asked of the primary outcome
+		plan.Missing.Imputations = p.Plan.Missing.Imputations
 		plan.Missing.Sensitivity = slices.Clone(p.Plan.Missing.Sensitivity)
 	}
 	if o.Range.Set {

@@ -219,7 +219,7 @@ type Plan struct {
 	Interval     Percent       `yaml:"interval" doc:"confidence, e.g. 95 %" default:"95 %"`
 	Redraws      int           `yaml:"redraws" doc:"how many redraws the randomisation test makes; 0 for none" min:"0" max:"10000000" unit:"redraw,redraws"`
 	Subgroups    []string      `yaml:"subgroups" doc:"yes/no columns of the pupil file: interaction, and the effect within"`
-	Missing      MissingRule   `yaml:"missing" doc:"what is done about missing scores"`
+	Missing      MissingRule   `yaml:"missing" doc:"what is done about missing scores of the primary outcome; of every outcome, what is missing is described"`
 	Multiplicity string        `yaml:"multiplicity" doc:"how p-values of secondary outcomes are adjusted" enum:"none,benjamini-hochberg,holm" default:"none"`
 	PupilColumns []PupilColumn `yaml:"pupil columns" doc:"what else the pupil file says of each pupil"`
 }

@@ -351,6 +351,9 @@ func (r *Results) missing(d *analysis.Dataset, use attrition.Use, run func(strin
 	if gone == 0 {
 		return nil
 	}
+	if rule.Imputations == 0 {
+		note.Indicated = false // it was not planned
+	}
 	if r.Plan.Model != "mixed" && (note.Indicated || slices.Contains(rule.Sensitivity, Delta)) {
 		r.NotRun = append(r.NotRun, NotRun{"multiple imputation", errPupils.Error()})
 	} else if note.Indicated {

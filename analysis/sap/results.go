@@ -29,8 +29,8 @@ type Plan struct {
 
 // MissingRule is what the plan does about missing scores.
 type MissingRule struct {
-	ImputeAbove float64  `json:"impute_above"` // share missing, of the outcome or of a covariate, in [0,1)
-	Imputations int      `json:"imputations"`
+	ImputeAbove float64  `json:"impute_above"`          // share missing, of the outcome or of a covariate, in [0,1)
+	Imputations int      `json:"imputations"`           // 0 for no imputation, whatever is missing
 	Sensitivity []string `json:"sensitivity,omitempty"` // of Delta, Bounds, Weights
 	// Lowest and Highest are the scores that are possible, for bounds; both 0
 	// where no range is known.
