@@ -64,9 +64,6 @@ func (r *Results) randomisation(d *analysis.Dataset, redraw func(int) []int) err
 	if err != nil {
 		return err
 	}
-	if r.Plan.Model == "linear" {
-		rows.Levels = nil
-	}
 	data, used, err := rows.Design()
 	if err != nil {
 		return err
@@ -607,9 +604,6 @@ func (r *Results) weights(d *analysis.Dataset, use attrition.Use) error {
 	if err != nil {
 		return err
 	}
-	if r.Plan.Model == "linear" {
-		rows.Levels = nil
-	}
 	data, used, err := rows.Design()
 	if err != nil {
 		return err
@@ -685,9 +679,6 @@ func (r *Results) compliance(d, model *analysis.Dataset) error {
 	rows, err := r.rows(model)
 	if err != nil {
 		return err
-	}
-	if r.Plan.Model == "linear" {
-		rows.Levels = nil
 	}
 	data, used, err := rows.Design()
 	if err != nil {

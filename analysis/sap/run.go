@@ -105,6 +105,9 @@ func (r *Results) rows(d *analysis.Dataset) (*mixed.Rows, error) {
 		return nil, err
 	}
 	rows.Outcome.Name = r.Plan.Outcome
+	if r.Plan.Model == "linear" { // schools are the rows, and no level above them
+		rows.Levels = nil
+	}
 	return rows, nil
 }
 
@@ -226,7 +229,6 @@ func (r *Results) linear(d *analysis.Dataset) error {
 	if err != nil {
 		return err
 	}
-	rows.Levels = nil
 	data, _, err := rows.Design()
 	if err != nil {
 		return err

@@ -49,6 +49,9 @@ func TestExplainAddsUp(t *testing.T) {
 // lmerTest.
 func TestExplainInR(t *testing.T) {
 	if exec.Command("Rscript", "-e", "library(lmerTest)").Run() != nil {
+		if os.Getenv("EVENHAND_NEED_R") != "" {
+			t.Fatal("R with lmerTest is needed here, and is not installed")
+		}
 		t.Skip("NOT RUN: R with lmerTest is not installed")
 	}
 	w := newWorld(t)
