@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evenhand/reports"
+	"evenhand/reports/figure"
 	"evenhand/reports/render"
 	"evenhand/trial"
 	"evenhand/trial/conduct"
@@ -164,9 +165,14 @@ func (a *app) reportParts() []*cobra.Command {
 			})
 		})
 	table.Flags().StringVar(&tableOut, "out", "", "write it to a file")
-	figure := command("figure [NAME]", "Print a picture of the report as SVG", "Print one picture of the report as SVG; without a name, list the pictures.",
-		"evenhand report figure\nevenhand report figure flow --out flow.svg", one("name"),
+	picture := command("figure [NAME]", "Write a picture of the report: SVG or PNG",
+		"Print one picture of the report as SVG (lines and real text), or write it to a file: the ending of\n--out says the form, .svg or .png (300 dots to the inch). Without a name, list the pictures that the\nreport has now. A name may be given without its -figure.",
+		"evenhand report figure\nevenhand report figure flow --out flow.svg\nevenhand report figure flow --out flow.png", one("name"),
 		func(ctx context.Context, args []string) error {
+			form := strings.ToLower(filepath.Ext(figureOut))
+			if figureOut != "" && form != ".svg" && form != ".png" {
+				return usagef("--out %s: the ending says the form: .svg or .png", figureOut)
+			}
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
 				r, err := a.theReport(ctx, t)
 				if err != nil {
@@ -175,9 +181,14 @@ func (a *app) reportParts() []*cobra.Command {
 				var parts []part
 				for _, f := range r.Figures() {
 					parts = append(parts, part{f.ID, f.Number, f.Title})
-					if len(args) == 1 && f.ID == args[0] {
-						return a.printText(figureOut, f.Drawing.Draw(f.ID+"-")+"\n")
+					if len(args) == 0 || strings.TrimSuffix(f.ID, "-figure") != strings.TrimSuffix(args[0], "-figure") {
+						continue
 					}
+					if form == ".png" {
+						file, _, _ := figure.PNG(f.Drawing)
+						return a.printText(figureOut, string(file))
+					}
+					return a.printText(figureOut, f.Drawing.Draw(f.ID+"-")+"\n")
 				}
 				if len(args) == 1 {
 					return noPart("figure", args[0], parts)
@@ -185,7 +196,7 @@ func (a *app) reportParts() []*cobra.Command {
 				return a.listParts("figures", parts)
 			})
 		})
-	figure.Flags().StringVar(&figureOut, "out", "", "write it to a file")
+	picture.Flags().StringVar(&figureOut, "out", "", "write it to a file: .svg or .png")
 	lint := command("lint FILE.docx", "Find the numbers of an edited Word report that no longer equal the record",
 		"Read a Word file that report build wrote and somebody edited, and list every number that no longer\nequals the record: where it stands, and what it should be. Exit status 3 if there is one.",
 		"evenhand report lint report.docx", exactly("a Word file"),
@@ -228,5 +239,5 @@ func (a *app) reportParts() []*cobra.Command {
 				return nil
 			})
 		})
-	return []*cobra.Command{table, figure, lint}
+	return []*cobra.Command{table, picture, lint}
 }

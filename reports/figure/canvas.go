@@ -162,6 +162,22 @@ func (c *canvas) line(x1, y1, x2, y2 float64, class string) {
 	c.add(o)
 }
 
+// dashes are the pieces of a line that are drawn.
+func dashes(o op) [][2]XY {
+	a, b := o.points[0], o.points[1]
+	length := math.Hypot(b.X-a.X, b.Y-a.Y)
+	const on, off, most = 4, 3, 2000
+	if !o.dash || !(length > on) || length > most*(on+off) {
+		return [][2]XY{{a, b}}
+	}
+	var out [][2]XY
+	for s := 0.0; s < length; s += on + off {
+		t, u := s/length, math.Min(s+on, length)/length
+		out = append(out, [2]XY{{a.X + t*(b.X-a.X), a.Y + t*(b.Y-a.Y)}, {a.X + u*(b.X-a.X), a.Y + u*(b.Y-a.Y)}})
+	}
+	return out
+}
+
 // thin is a line in an arm's colour that does not ask for attention.
 func (c *canvas) thin(x1, y1, x2, y2 float64, class string) {
 	c.line(x1, y1, x2, y2, class)

@@ -133,16 +133,8 @@ func (m *metafile) draw(o op) {
 	defer done()
 	switch o.shape {
 	case shapeLine:
-		// Dashes are drawn one by one: pens that dash are one unit wide at most.
-		length := math.Hypot(p[1].X-p[0].X, p[1].Y-p[0].Y)
-		const on, off = 4, 3
-		if !o.dash || !(length > on) {
-			m.stroke(p[0], p[1])
-			break
-		}
-		for s := 0.0; s < length; s += on + off {
-			a, b := s/length, math.Min(s+on, length)/length
-			m.stroke(XY{p[0].X + a*(p[1].X-p[0].X), p[0].Y + a*(p[1].Y-p[0].Y)}, XY{p[0].X + b*(p[1].X-p[0].X), p[0].Y + b*(p[1].Y-p[0].Y)})
+		for _, s := range dashes(o) { // pens that dash are one unit wide at most
+			m.stroke(s[0], s[1])
 		}
 	case shapeRect:
 		m.record(emrRectangle, device(p[0].X), device(p[0].Y), device(p[1].X), device(p[1].Y))

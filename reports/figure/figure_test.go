@@ -98,6 +98,9 @@ func TestEmpty(t *testing.T) {
 		if !strings.HasPrefix(svg, "<svg ") || strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
 			t.Errorf("%T: %.200s", d, svg)
 		}
+		if file, _, _ := PNG(d); !strings.HasPrefix(string(file), "\x89PNG") {
+			t.Errorf("%T: %.20q", d, file)
+		}
 	}
 }
 
@@ -114,6 +117,8 @@ func TestWildNumbers(t *testing.T) {
 			if svg := d.Draw("x"); strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
 				t.Errorf("%T of %v has coordinates that are no numbers", d, v)
 			}
+			PNG(d)
+			EMF(d)
 		}
 	}
 }
