@@ -9,7 +9,6 @@ import (
 // the What Works Clearinghouse's boundaries. With more than two arms there is
 // no single differential attrition, and the section shows each arm's own.
 func (w *writer) attrition() {
-	w.section("attrition", "Attrition")
 	if len(w.in.Flow.Arms) == 0 {
 		w.gap("Attrition", w.notDrawn())
 		return

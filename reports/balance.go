@@ -11,7 +11,6 @@ import (
 // are effect sizes; there are no significance tests, for the draw itself is
 // the reason for any difference among those randomised.
 func (w *writer) balance() {
-	w.section("balance", "Baseline balance")
 	r := w.result()
 	if r == nil {
 		w.gap("Baseline balance", w.noResults())

@@ -10,11 +10,38 @@ import (
 	"evenhand/trial"
 )
 
-// Build writes the report that the input allows: the stopped report for a
-// trial stopped before its draw, otherwise the evaluation report as far as
-// the trial has come, with a visible gap for what is not there yet. It fails
-// with an *InputError where the input's counts contradict each other.
+// Build writes the document that the input allows: the stopped report for a
+// trial stopped before its draw, otherwise the evaluation report as far as the
+// trial has come, with a visible gap for what is not there yet. It fails with an
+// *InputError where the input's counts contradict each other.
 func Build(in Input) (*Report, error) {
+	t, err := in.template()
+	if err != nil {
+		return nil, err
+	}
+	return BuildFrom(in, t)
+}
+
+// template is the template of the document that Build writes.
+func (in Input) template() (*Template, error) {
+	if in.Stopped != nil || in.Phase == trial.Stopped {
+		return Builtin("stopped")
+	}
+	return Builtin("evaluation")
+}
+
+// BuildFrom writes the document that a template describes.
+func BuildFrom(in Input, t *Template) (*Report, error) {
+	all, err := compose(in)
+	if err != nil {
+		return nil, err
+	}
+	return arrange(in, all, t)
+}
+
+// compose writes every part that a document may show, each as a section of its
+// own.
+func compose(in Input) (*Report, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
@@ -25,30 +52,168 @@ func Build(in Input) (*Report, error) {
 	}
 	w.findBlind()
 	w.masthead()
-	if in.Stopped != nil || in.Phase == trial.Stopped {
-		w.stopped()
-	} else {
-		w.trialInShort() // built first: sentences elsewhere use its cells
-		w.summary()
-		w.participants()
-		w.recruitment()
-		w.attrition()
-		w.balance()
-		w.primary()
-		w.secondary()
-		w.beside()
-		w.communities()
-		w.deviations()
-		w.provenance()
-		w.coefficients()
-		w.communitySchools()
-		w.order("summary", "trial")
+	for _, p := range parts {
+		w.section(p.name, p.title)
+		p.write(w)
 	}
 	w.finish()
 	if len(w.faults) > 0 {
 		return nil, fmt.Errorf("build report: %s", strings.Join(w.faults, "; "))
 	}
 	return w.r, nil
+}
+
+// arrange puts the parts together as a template says, and numbers tables,
+// figures and footnotes in the order in which they then stand.
+func arrange(in Input, all *Report, t *Template) (*Report, error) {
+	r := *all
+	r.Subtitle, r.Sections, r.Notes = t.Kind, nil, nil
+	blocks := map[string][]Block{}
+	cells := map[string]*Cell{}
+	for _, s := range all.Sections {
+		blocks[s.ID] = s.Blocks
+	}
+	for _, table := range all.Tables() {
+		for _, row := range table.Rows {
+			for _, c := range row.Cells {
+				cells[c.key] = c
+			}
+		}
+	}
+	shown := map[*Table]bool{}
+	working := false
+	var faults []string
+	for _, want := range t.Sections {
+		s := Section{ID: "s-" + want.ID, Title: want.Heading}
+		own, wrong := ownText(want.Text, cells)
+		for _, key := range wrong {
+			faults = append(faults, fmt.Sprintf("the text of section %q asks for the cell %s, which this report does not have", want.Heading, key))
+		}
+		s.Blocks = own
+		for _, name := range want.Parts {
+			s.Blocks = append(s.Blocks, blocks[name]...)
+			working = working || len(blocks[name]) > 0 && workingPart(name)
+		}
+		if len(s.Blocks) > 0 {
+			r.Sections = append(r.Sections, s)
+		}
+	}
+	if len(faults) > 0 {
+		return nil, &InputError{faults}
+	}
+	for _, table := range r.Tables() {
+		shown[table] = true
+	}
+	for _, table := range all.Tables() {
+		if !shown[table] {
+			r.Beside = append(r.Beside, table)
+		}
+	}
+	for _, f := range all.Figures() {
+		f.Number = 0
+	}
+	for n, table := range r.Tables() {
+		table.Number = n + 1
+	}
+	for n, table := range r.Beside {
+		table.Number = len(shown) + n + 1
+	}
+	for n, f := range r.Figures() {
+		f.Number = n + 1
+	}
+	r.renumberNotes(all.Notes)
+	r.Draft = ""
+	switch {
+	case in.released || in.Stopped != nil || in.Phase == trial.Stopped:
+	case working:
+		if n := in.Protocol.Disclosure.Threshold; n > 0 && len(in.Flow.Arms) > 0 && in.Protocol.Trial.Measured != "schools" {
+			r.Draft = fmt.Sprintf("Working report, not for publication: it shows counts of pupils as they are, also those under %d, which the protocol does not let be published. ", n)
+		}
+	}
+	if working && r.Unfinished != "" {
+		r.Draft += "This is an interim report. " + r.Unfinished
+	}
+	r.Draft = strings.TrimSpace(r.Draft)
+	return &r, nil
+}
+
+// workingPart says whether a part shows counts of pupils.
+func workingPart(name string) bool {
+	for _, p := range parts {
+		if p.name == name {
+			return p.working
+		}
+	}
+	return false
+}
+
+// ownText makes paragraphs of a template's own words; {{a/1/2}} in them is a
+// cell. wrong lists the cells that are not there.
+func ownText(text []string, cells map[string]*Cell) (blocks []Block, wrong []string) {
+	for _, para := range text {
+		p := &Paragraph{Own: true}
+		for para != "" {
+			words, rest, found := strings.Cut(para, "{{")
+			key, after, closed := strings.Cut(rest, "}}")
+			if !found || !closed {
+				p.Spans = append(p.Spans, Span{Words: para})
+				break
+			}
+			if words != "" {
+				p.Spans = append(p.Spans, Span{Words: words})
+			}
+			if c := cells[strings.TrimSpace(key)]; c != nil {
+				p.Spans = append(p.Spans, Span{Cell: c})
+			} else {
+				wrong = append(wrong, strings.TrimSpace(key))
+			}
+			para = after
+		}
+		blocks = append(blocks, Block{Paragraph: p})
+	}
+	return blocks, wrong
+}
+
+// renumberNotes numbers the footnotes anew in the order in which the document
+// refers to them, and leaves out those that it does not.
+func (r *Report) renumberNotes(all []Note) {
+	new := map[int]int{}
+	number := func(old []int) []int {
+		var out []int
+		for _, n := range old {
+			if new[n] == 0 {
+				for _, note := range all {
+					if note.Number == n {
+						note.Number = len(r.Notes) + 1
+						r.Notes = append(r.Notes, note)
+						new[n] = note.Number
+					}
+				}
+			}
+			out = append(out, new[n])
+		}
+		return out
+	}
+	done := map[*Cell]bool{}
+	for _, t := range r.Tables() {
+		t.Notes = number(t.Notes)
+		for _, row := range t.Rows {
+			for _, c := range row.Cells {
+				if !done[c] {
+					done[c] = true
+					c.Notes = number(c.Notes)
+				}
+			}
+		}
+	}
+	for _, t := range r.Beside {
+		t.Notes = nil
+		for _, row := range t.Rows {
+			for _, c := range row.Cells {
+				c.Notes = nil
+			}
+		}
+	}
 }
 
 // writer is the builder with what the sections share.
@@ -63,31 +228,6 @@ type writer struct {
 	bits     *Cell            // size of the digests
 	armNames map[string]*Cell // by arm ID
 	blind    []string         // names of arms that stand for the protocol's while it is hidden which is which
-}
-
-// order moves the section called first to stand before the one called second
-// and numbers tables and figures in the order in which they then stand.
-func (w *writer) order(first, second string) {
-	at := func(id string) int {
-		for i, s := range w.r.Sections {
-			if s.ID == id {
-				return i
-			}
-		}
-		return -1
-	}
-	i, k := at(first), at(second)
-	if i >= 0 && k >= 0 && k < i {
-		s := w.r.Sections[i]
-		copy(w.r.Sections[k+1:i+1], w.r.Sections[k:i])
-		w.r.Sections[k] = s
-	}
-	for n, t := range w.r.Tables() {
-		t.Number = n + 1
-	}
-	for n, f := range w.r.Figures() {
-		f.Number = n + 1
-	}
 }
 
 // arm gives the mark of an arm by its ID or its label.
@@ -170,7 +310,6 @@ func (w *writer) masthead() {
 	if r.Title == "" {
 		r.Title = t.ID
 	}
-	r.Subtitle = "Evaluation report"
 	fact := func(name, value string) {
 		if value != "" {
 			r.Facts = append(r.Facts, Fact{name, value})
@@ -182,14 +321,8 @@ func (w *writer) masthead() {
 	fact("Delivery", t.Contacts.Delivery)
 	fact("Funder", t.Contacts.Funder)
 	fact("Report made", Day(w.in.GeneratedAt))
-	switch {
-	case w.in.Stopped != nil || w.in.Phase == trial.Stopped:
-		r.Subtitle = "Report on a trial stopped before randomisation"
-	case len(w.in.Results) == 0:
-		r.Draft = "This is an interim report. " + w.noResults()
-	}
-	if n := w.p.Disclosure.Threshold; n > 0 && len(w.in.Flow.Arms) > 0 && !w.schoolsMeasured() {
-		r.Draft = strings.TrimSpace(fmt.Sprintf("Working report, not for publication: it shows counts of pupils as they are, also those under %d, which the protocol does not let be published. ", n) + r.Draft)
+	if len(w.in.Results) == 0 && w.in.Stopped == nil && w.in.Phase != trial.Stopped {
+		r.Unfinished = w.noResults()
 	}
 }
 
@@ -228,7 +361,6 @@ func (w *writer) notesOf(warnings ...[]analysis.Warning) []int {
 }
 
 func (w *writer) trialInShort() {
-	w.section("trial", "The trial in short")
 	t := &Table{ID: "design", Title: "Design", Columns: []Column{{Title: "What"}, {Title: "As the protocol says it"}}}
 	row := func(name string, c *Cell) *Cell {
 		t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), c}})

@@ -158,7 +158,7 @@ func TestStopped(t *testing.T) {
 func TestBlind(t *testing.T) {
 	r := build(t, sample.Blind())
 	for _, s := range r.Sections {
-		if s.ID == "trial" {
+		if s.ID == "s-trial" {
 			continue
 		}
 		for _, block := range s.Blocks {

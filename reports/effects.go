@@ -15,7 +15,6 @@ func span(value, low, high *Cell) string {
 
 // summary is the page that a reader in a hurry reads.
 func (w *writer) summary() {
-	w.section("summary", "Executive summary")
 	r := w.result()
 	if r == nil {
 		w.gap("Effect on the primary outcome", w.noResults())
@@ -135,7 +134,6 @@ func (w *writer) allEffects() *Figure {
 
 // primary shows the primary outcome in full.
 func (w *writer) primary() {
-	w.section("primary", "Primary outcome")
 	r := w.result()
 	if r == nil {
 		w.gap("Primary outcome", w.noResults())
@@ -338,7 +336,6 @@ func (w *writer) coefficients() {
 	if r == nil || len(r.Covariates) == 0 {
 		return
 	}
-	w.section("model", "Appendix: full model of the primary outcome")
 	t := &Table{ID: "primary-model", Title: "The model’s other coefficients", Groups: []Group{{"", 4}, {w.level.String() + " confidence interval", 2}, {"", 1}},
 		Columns: []Column{{Title: "Term"}, {"Estimate", true}, {"SE", true}, {"df", true}, {"from", true}, {"to", true}, {"p", true}}}
 	for _, c := range r.Covariates {
@@ -371,7 +368,6 @@ func (w *writer) secondary() {
 	if len(planned) == 0 && len(w.in.Results) < 2 {
 		return
 	}
-	w.section("secondary", "Secondary outcomes")
 	if len(w.in.Results) == 0 {
 		w.gap("Secondary outcomes", w.noResults())
 		return

@@ -11,7 +11,6 @@ import (
 // that it is drawn from. Randomised = analysed + the sum of the losses, at both
 // levels and in every arm; Build refuses an input where it does not hold.
 func (w *writer) participants() {
-	w.section("participants", "Participants")
 	if len(w.in.Flow.Arms) == 0 {
 		w.gap("Participant flow", w.notDrawn())
 		return
@@ -198,7 +197,6 @@ func (w *writer) communitiesOf(arm string) int {
 
 // recruitment shows how many schools reached each stage, who left and why.
 func (w *writer) recruitment() {
-	w.section("recruitment", "Recruitment")
 	if len(w.in.Flow.Stages) == 0 {
 		w.gap("Recruitment", "No school has been listed.")
 		return

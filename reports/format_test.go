@@ -86,7 +86,7 @@ func TestBuilderRefuses(t *testing.T) {
 		"a short row": {func(b *builder) {
 			b.table(&Table{ID: "t", Columns: make([]Column, 2), Rows: []Row{{Cells: []*Cell{words("x")}}}})
 		}, "1 cells for 2 columns"},
-		"two of one ID":      {func(b *builder) { b.table(&Table{ID: "s"}) }, "ID s"},
+		"two of one ID":      {func(b *builder) { b.table(&Table{ID: "x"}); b.table(&Table{ID: "x"}) }, "ID x"},
 		"a group too narrow": {func(b *builder) { b.table(&Table{ID: "t", Groups: []Group{{"x", 1}}, Columns: make([]Column, 2)}) }, "headings over 1 of 2"},
 	} {
 		b := &builder{r: &Report{}, notes: map[string]int{}}

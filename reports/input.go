@@ -25,6 +25,8 @@ type Input struct {
 	Provenance  Provenance
 	Deviations  []Deviation // from protocol and plan, in order of date
 	Stopped     *Stopped    // set for a trial stopped before randomisation
+
+	released bool // made fit for publication by Release
 }
 
 // RegionCount is recruitment in one region.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"evenhand/reports/figure"
+	"evenhand/trial"
 )
 
 // communities shows the communities, who is in them and what was delivered.
@@ -12,7 +13,6 @@ func (w *writer) communities() {
 	if len(w.p.Communities) == 0 && len(w.in.Communities) == 0 && len(w.p.Delivery.Sessions) == 0 {
 		return
 	}
-	w.section("communities", "Communities and delivery")
 	if len(w.in.Communities) == 0 {
 		w.gap("Communities", w.notDrawn())
 		return
@@ -112,7 +112,6 @@ func (w *writer) communitySchools() {
 	if len(w.in.Communities) == 0 {
 		return
 	}
-	w.section("schools", "Appendix: schools by community")
 	lists := &Table{ID: "community-schools", Title: "Schools by community", Columns: []Column{{Title: "School"}, {Title: "ID"}, {Title: "Community"}, {Title: "Region"}, {"Pupils", true}}}
 	for _, c := range w.in.Communities {
 		for _, s := range c.Schools {
@@ -143,7 +142,6 @@ func (w *writer) communityName(c Community) string {
 
 // deviations lists what was done otherwise than planned.
 func (w *writer) deviations() {
-	w.section("deviations", "Deviations from the plan")
 	if len(w.in.Deviations) == 0 {
 		w.say("The record holds no deviation from the protocol or the plan.")
 		return
@@ -165,7 +163,6 @@ func (w *writer) deviations() {
 
 // provenance says where everything comes from, so that others can check it.
 func (w *writer) provenance() {
-	w.section("provenance", "Provenance")
 	v := w.in.Provenance
 	w.say("Everything above was computed from the record whose fingerprints stand here. A digest is the SHA-{} sum of a text: who holds the text can compute it with any program, and one changed letter changes it.", w.digestBits())
 	t := &Table{ID: "digests", Title: "Fingerprints", Columns: []Column{{Title: "What"}, {Title: "Value"}}}
@@ -245,7 +242,9 @@ func (w *writer) digestBits() *Cell {
 
 // stopped is the short report on a trial that ended before its draw.
 func (w *writer) stopped() {
-	w.section("stopped", "Stopped before randomisation")
+	if w.in.Stopped == nil && w.in.Phase != trial.Stopped {
+		return
+	}
 	t := &Table{ID: "end", Title: "The end of the trial", Columns: []Column{{Title: "What"}, {Title: "Record"}}}
 	row := func(name string, c *Cell) *Cell {
 		t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), c}})
@@ -270,7 +269,4 @@ func (w *writer) stopped() {
 	w.say("“{}” was stopped on {}, before its schools were drawn. The reason recorded: {}.", title, on, why).Lead = true
 	w.say("No school was randomised, so there is no comparison and no effect. What follows is the recruitment as it stood.")
 	w.table(t)
-	w.recruitment()
-	w.deviations()
-	w.provenance()
 }

@@ -49,14 +49,28 @@ func (e *ReleaseError) Error() string {
 // that rest on hidden counts are left out, and numbers keep only the digits
 // that are shown: a mean with all its digits tells of how many it is the mean.
 func Release(in Input, name string, rule disclosure.Rule, earlier ...disclosure.Earlier) (*Report, *Released, error) {
+	return ReleaseFrom(in, nil, name, rule, earlier...)
+}
+
+// ReleaseFrom is Release for the document that a template describes (nil: that
+// which Build writes). Everything
+// that any document may show is protected together, whatever this one shows: the
+// next one that is published will show the rest.
+func ReleaseFrom(in Input, t *Template, name string, rule disclosure.Rule, earlier ...disclosure.Earlier) (*Report, *Released, error) {
 	if rule.Threshold < 2 {
 		return nil, nil, &ReleaseError{[]string{fmt.Sprintf("a threshold of %d hides nothing", rule.Threshold)}}
 	}
 	if err := in.check(); err != nil {
 		return nil, nil, err
 	}
+	if t == nil {
+		var err error
+		if t, err = in.template(); err != nil {
+			return nil, nil, err
+		}
+	}
 	joined, merged := mergeReasons(in, rule)
-	report, err := Build(joined)
+	report, err := compose(joined)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,6 +88,11 @@ func Release(in Input, name string, rule disclosure.Rule, earlier ...disclosure.
 		return nil, nil, fmt.Errorf("release the report: %w", err)
 	}
 	x.apply(result)
+	joined.released = true
+	report, err = arrange(joined, report, t)
+	if err != nil {
+		return nil, nil, err
+	}
 	return report, x.out, nil
 }
 
@@ -816,11 +835,6 @@ func (x *releaser) apply(result *disclosure.Result) {
 		about = fmt.Sprintf("Released by the rule %s: no count of 0 to %d pupils is in this report or can be worked out from it", x.out.Rule, x.rule.Threshold-1)
 	}
 	x.r.Facts = append(x.r.Facts, Fact{"Disclosure control", about})
-	x.r.Draft = ""
-	if len(x.in.Results) == 0 && x.in.Stopped == nil {
-		w := writer{builder: builder{r: &Report{}}, in: x.in, p: x.in.Protocol}
-		x.r.Draft = "This is an interim report. " + w.noResults()
-	}
 }
 
 // round leaves of a number what is shown of it.

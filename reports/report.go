@@ -16,8 +16,10 @@ type Report struct {
 	Facts       []Fact    // lines under the title: registration, people, dates
 	GeneratedAt time.Time // as given; nothing here reads a clock
 	Draft       string    // why this is not the final report; "" if it is
+	Unfinished  string    // why there are no results yet; "" if there are
 	Sections    []Section
-	Notes       []Note // footnotes in the order of their numbers
+	Beside      []*Table // tables that the document does not show but has the cells of
+	Notes       []Note   // footnotes in the order of their numbers
 }
 
 // Fact is a line under the title.
@@ -42,6 +44,7 @@ type Block struct {
 type Paragraph struct {
 	Spans []Span
 	Lead  bool // the one sentence that a reader in a hurry reads
+	Own   bool // a template's own words, which may hold numbers
 	Small bool // how to read the table or picture before it
 }
 
@@ -269,10 +272,6 @@ func (b *builder) note(code, text string) int {
 func (b *builder) finish() {
 	ids := map[string]bool{}
 	for _, s := range b.r.Sections {
-		if ids[s.ID] {
-			b.fault("two sections with the ID %s", s.ID)
-		}
-		ids[s.ID] = true
 		for _, block := range s.Blocks {
 			if p := block.Paragraph; p != nil {
 				for _, span := range p.Spans {

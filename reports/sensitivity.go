@@ -11,17 +11,17 @@ import (
 	"evenhand/reports/figure"
 )
 
-// beside shows what the plan asks for beside the estimates: whether the answer
-// holds under other assumptions, in subgroups, and among those who took part;
-// p-values adjusted for their number; and what could not be run.
-func (w *writer) beside() {
+// What the plan asks for beside the estimates: whether the answer holds under
+// other assumptions, in subgroups, and among those who took part.
+
+func (w *writer) robustnessPart() { w.ofPrimary(w.robustness) }
+func (w *writer) subgroupPart()   { w.ofPrimary(w.subgroups) }
+func (w *writer) compliancePart() { w.ofPrimary(w.compliance) }
+
+func (w *writer) ofPrimary(write func(*sap.Results)) {
 	if r := w.result(); r != nil {
-		w.robustness(r)
-		w.subgroups(r)
-		w.compliance(r)
+		write(r)
 	}
-	w.adjusted()
-	w.notRun()
 }
 
 // robustness puts the planned estimate beside others of the same difference.
@@ -30,7 +30,6 @@ func (w *writer) robustness(r *sap.Results) {
 	if r.Randomisation == nil && (m == nil || m.Imputation == nil && m.Bounds == nil && m.Weighted == nil) {
 		return
 	}
-	w.section("holds", "Does the answer hold?")
 	t := &Table{ID: "robustness", Title: "The primary outcome’s difference under other assumptions", Groups: []Group{{"", 3}, {w.level.String() + " interval", 2}, {"", 1}},
 		Columns: []Column{{Title: "Analysis"}, {"Difference", true}, {"SE", true}, {"from", true}, {"to", true}, {"p", true}}}
 	none := func() *Cell { return absent("–") }
@@ -120,7 +119,6 @@ func (w *writer) subgroups(r *sap.Results) {
 	if len(r.Subgroups) == 0 {
 		return
 	}
-	w.section("by-subgroup", "Subgroups")
 	t := &Table{ID: "subgroups", Title: "Effect on the primary outcome by subgroup", Groups: []Group{{"", 2}, {w.level.String() + " confidence interval", 2}, {"", 1}},
 		Columns: []Column{{Title: "Subgroup"}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}}}
 	p := figure.Intervals{Title: "Effect sizes by subgroup", Desc: "The primary outcome’s effect size in each subgroup: ", Axis: "Effect size (standard deviations) with " + w.level.String() + " confidence interval", Below: "favours control", Above: "favours the programme", Column: "effect size (interval)"}
@@ -158,7 +156,6 @@ func (w *writer) compliance(r *sap.Results) {
 	if c == nil {
 		return
 	}
-	w.section("part", "Taking part")
 	part := &Table{ID: "taking-part", Title: "Schools that took part as the protocol defines it",
 		Columns: []Column{{Title: "Arm"}, {"Schools", true}, {"Took part", true}, {"Share", true}, {"Sessions attended, mean", true}}}
 	for _, a := range c.Arms {
@@ -220,7 +217,6 @@ func (w *writer) adjusted() {
 	if len(t.Rows) == 0 {
 		return
 	}
-	w.section("adjusted-p", "Several outcomes")
 	w.table(t)
 	w.small("Adjusted " + method + ".")
 }
@@ -247,6 +243,5 @@ func (w *writer) notRun() {
 	if len(t.Rows) == 0 {
 		return
 	}
-	w.section("not-run-list", "What was planned and not run")
 	w.table(t)
 }

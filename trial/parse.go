@@ -82,21 +82,15 @@ func padTo(line string, column int) string {
 // every key and value, and whether its parts agree. The name is for messages.
 // The error is nil or a *ProtocolError with every fault.
 func ParseProtocol(name string, text []byte) (*Protocol, error) {
-	d := &decoder{at: map[string]place{}}
+	d := &decoder{at: map[string]place{}, kind: protocolFile, root: reflect.TypeFor[Protocol]()}
 	p := new(Protocol)
 	if root := d.load(text); root != nil {
 		d.fill(root, reflect.ValueOf(p).Elem(), nil, "")
 		p.complete()
 		d.check(p)
 	}
-	if len(d.faults) > 0 {
-		slices.SortStableFunc(d.faults, func(a, b Fault) int {
-			if a.Line != b.Line {
-				return a.Line - b.Line
-			}
-			return a.Column - b.Column
-		})
-		return nil, &ProtocolError{File: name, Faults: d.faults, More: d.more}
+	if err := d.errorOf(name); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
@@ -142,9 +136,50 @@ func label(to *string, id string) {
 	}
 }
 
+// FileKind names a kind of YAML file in messages.
+type FileKind struct {
+	Name   string // e.g. "protocol"
+	Begins string // how one begins, e.g. "evenhand: 1"
+	Start  string // the command that writes one to start from
+}
+
+var protocolFile = FileKind{"protocol", "evenhand: 1", "evenhand init"}
+
+// Decode reads another YAML file of the trial as ParseProtocol reads a
+// protocol: by the tags of the struct that into points to, every fault with its
+// line and column. check may add what is wrong between the parts; it gets the
+// way to the place as keys and "item 2" in lists. The error is nil or a
+// *ProtocolError.
+func Decode(name string, text []byte, kind FileKind, into any, check func(say func(at []string, problem, hint string))) error {
+	d := &decoder{at: map[string]place{}, kind: kind, root: reflect.TypeOf(into).Elem()}
+	if root := d.load(text); root != nil {
+		d.fill(root, reflect.ValueOf(into).Elem(), nil, "")
+		if check != nil {
+			check(func(at []string, problem, hint string) { d.say(at, problem, hint) })
+		}
+	}
+	return d.errorOf(name)
+}
+
+// errorOf gives the faults in the order of the file, nil if there are none.
+func (d *decoder) errorOf(name string) error {
+	if len(d.faults) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(d.faults, func(a, b Fault) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Column - b.Column
+	})
+	return &ProtocolError{File: name, Faults: d.faults, More: d.more}
+}
+
 // decoder turns a tree of YAML nodes into a Protocol by its tags, and keeps
 // the place of everything for the checks that come after.
 type decoder struct {
+	kind   FileKind
+	root   reflect.Type // of the whole file
 	lines  []string
 	faults []Fault
 	more   int              // faults beyond maxFaults
@@ -202,7 +237,7 @@ func (d *decoder) load(text []byte) *yaml.Node {
 	}
 	if err != nil {
 		if len(strings.TrimSpace(string(text))) == 0 || onlyComments(text) {
-			d.fault(1, 1, nil, "the file says nothing", "a protocol begins with `evenhand: 1`; `evenhand init` writes one to start from")
+			d.fault(1, 1, nil, "the file says nothing", d.begins())
 			return nil
 		}
 		d.syntax(err)
@@ -218,11 +253,11 @@ func (d *decoder) load(text []byte) *yaml.Node {
 		root = root.Content[0]
 	}
 	if root.Kind == 0 || root.Kind == yaml.ScalarNode && root.Value == "" {
-		d.fault(1, 1, nil, "the file says nothing", "a protocol begins with `evenhand: 1`; `evenhand init` writes one to start from")
+		d.fault(1, 1, nil, "the file says nothing", d.begins())
 		return nil
 	}
 	if root.Kind != yaml.MappingNode {
-		d.faultAt(root, nil, "a protocol is made of lines `key: value`, but this is "+kindName(root), "begin with `evenhand: 1`; `evenhand init` writes a protocol to start from")
+		d.faultAt(root, nil, "a "+d.kind.Name+" is made of lines `key: value`, but this is "+kindName(root), d.begins())
 		return nil
 	}
 	before := len(d.faults)
@@ -231,6 +266,11 @@ func (d *decoder) load(text []byte) *yaml.Node {
 		return nil
 	}
 	return root
+}
+
+// begins says how a file of this kind begins.
+func (d *decoder) begins() string {
+	return fmt.Sprintf("a %s begins with `%s`; `%s` writes one to start from", d.kind.Name, d.kind.Begins, d.kind.Start)
 }
 
 func onlyComments(text []byte) bool {
@@ -247,7 +287,7 @@ func onlyComments(text []byte) bool {
 func (d *decoder) readable(text []byte) bool {
 	switch {
 	case len(text) > maxProtocol:
-		d.fault(1, 1, nil, fmt.Sprintf("the file has %d bytes; a protocol has at most %d", len(text), maxProtocol), "is it the right file? A protocol is a short text, not data")
+		d.fault(1, 1, nil, fmt.Sprintf("the file has %d bytes; a %s has at most %d", len(text), d.kind.Name, maxProtocol), "is it the right file? A "+d.kind.Name+" is a short text, not data")
 		return false
 	case bytes.HasPrefix(text, []byte{0xff, 0xfe}), bytes.HasPrefix(text, []byte{0xfe, 0xff}):
 		d.fault(1, 1, nil, "the file is written in UTF-16", "save it as UTF-8: in Notepad, Save as, Encoding: UTF-8")
@@ -307,7 +347,7 @@ var syntaxHints = []struct{ part, hint string }{
 func (d *decoder) syntax(err error) {
 	var le *yaml.LoadError
 	if !errors.As(err, &le) {
-		d.fault(1, 1, nil, "the file cannot be read as YAML: "+err.Error(), "compare it with what `evenhand init` writes")
+		d.fault(1, 1, nil, "the file cannot be read as YAML: "+err.Error(), "compare it with what `"+d.kind.Start+"` writes")
 		return
 	}
 	mark := le.Mark
@@ -318,7 +358,7 @@ func (d *decoder) syntax(err error) {
 	if le.ContextMsg != "" {
 		problem = fmt.Sprintf("this cannot be read: %s, %s (begun at line %d)", le.Message, le.ContextMsg, le.ContextMark.Line)
 	}
-	hint := "compare the line, and the one above it, with what `evenhand init` writes"
+	hint := "compare the line, and the one above it, with what `" + d.kind.Start + "` writes"
 	for _, h := range syntaxHints {
 		if strings.Contains(le.Error(), h.part) {
 			hint = h.hint
@@ -337,7 +377,7 @@ func (d *decoder) plain(n *yaml.Node) {
 	case n.Anchor != "":
 		d.faultAt(n, nil, fmt.Sprintf("&%s gives this part a name to refer to", n.Anchor), "take it out: each line must be readable by itself (a text that begins with & needs quotation marks)")
 	case n.Style&yaml.TaggedStyle != 0:
-		d.faultAt(n, nil, fmt.Sprintf("the tag %s is not used in protocols", n.Tag), "take it out (a text that begins with ! needs quotation marks)")
+		d.faultAt(n, nil, fmt.Sprintf("the tag %s is not used in %ss", n.Tag, d.kind.Name), "take it out (a text that begins with ! needs quotation marks)")
 	}
 	for _, c := range n.Content {
 		d.plain(c)
@@ -423,7 +463,7 @@ func (d *decoder) fillStruct(n *yaml.Node, v reflect.Value, at path) {
 			if _, ok := fieldByKey(t, kv.key.Value); !ok {
 				problem, hint, near := "", "", ""
 				if len(d.faults) < maxFaults {
-					problem, hint, near = unknownKey(kv.key.Value, t)
+					problem, hint, near = d.unknownKey(kv.key.Value, t)
 				}
 				if near == "" {
 					near = kv.key.Value
@@ -544,12 +584,12 @@ func keysOf(t reflect.Type) []string {
 
 // unknownKey words the fault of a key that t does not have: the nearest it
 // has, or the part of the file to which the key belongs.
-func unknownKey(key string, t reflect.Type) (problem, hint, near string) {
+func (d *decoder) unknownKey(key string, t reflect.Type) (problem, hint, near string) {
 	problem = fmt.Sprintf("%q is not a key that is known here", clip(key))
 	if near := Nearest(key, keysOf(t)); near != "" {
 		return problem, fmt.Sprintf("did you mean %q?", near), near
 	}
-	if homes := homesOf(key, reflect.TypeFor[Protocol](), nil, t); len(homes) > 0 {
+	if homes := homesOf(key, d.root, nil, t); len(homes) > 0 {
 		return problem, fmt.Sprintf("it belongs %s: is it indented rightly?", strings.Join(homes, ", or ")), ""
 	}
 	return problem, "the keys here are: " + strings.Join(keysOf(t), ", "), ""

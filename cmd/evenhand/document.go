@@ -37,13 +37,56 @@ func rendered(file string, r *reports.Report) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// theReport builds the report as the records stand.
-func (a *app) theReport(ctx context.Context, t *conduct.Trial) (*reports.Report, error) {
+// documentFlags say which document is built: its kind, and a funder's own
+// template.
+type documentFlags struct {
+	kind choice
+	file string
+}
+
+func (d *documentFlags) add(c *cobra.Command) {
+	addChoice(c, &d.kind, "document", "", "which document; left out: the evaluation report, or that of a trial that was stopped", reports.Documents...)
+	c.Flags().StringVar(&d.file, "template", "", "a file with the sections' order and headings (see report template)")
+}
+
+// template gives the template that the flags name; nil for the document that
+// fits where the trial stands.
+func (a *app) template(d documentFlags) (*reports.Template, error) {
+	switch {
+	case d.file != "" && d.kind.value != "":
+		return nil, usagef("--document and --template both say which document: give one of them")
+	case d.file != "":
+		text, err := a.readFile(d.file)
+		if err != nil {
+			return nil, err
+		}
+		return reports.ParseTemplate(d.file, text)
+	case d.kind.value != "":
+		return reports.Builtin(d.kind.value)
+	}
+	return nil, nil
+}
+
+// build builds a document; a nil template is that which fits where the trial
+// stands.
+func build(in reports.Input, template *reports.Template) (*reports.Report, error) {
+	if template == nil {
+		return reports.Build(in)
+	}
+	return reports.BuildFrom(in, template)
+}
+
+// theReport builds a document as the records stand.
+func (a *app) theReport(ctx context.Context, t *conduct.Trial, d documentFlags) (*reports.Report, error) {
+	template, err := a.template(d)
+	if err != nil {
+		return nil, err
+	}
 	s, err := t.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return reports.Build(a.reportInput(t, s))
+	return build(a.reportInput(t, s), template)
 }
 
 // one checks for at most one argument.
@@ -90,7 +133,7 @@ func noPart(kind, name string, parts []part) error {
 // lint holds a Word file to the record. What a report says of the ledger is of
 // the moment when it was built, which is an entry of the ledger itself: so the
 // ledger is taken as it stood at the build that fits the file best.
-func (a *app) lint(ctx context.Context, t *conduct.Trial, file io.ReaderAt, size int64) (*render.Checked, error) {
+func (a *app) lint(ctx context.Context, t *conduct.Trial, template *reports.Template, file io.ReaderAt, size int64) (*render.Checked, error) {
 	s, err := t.Snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -118,11 +161,11 @@ func (a *app) lint(ctx context.Context, t *conduct.Trial, file io.ReaderAt, size
 		in := a.reportInput(t, state)
 		for back := range 5 { // seconds that writing may have taken
 			in.GeneratedAt = then.at.Add(-time.Duration(back) * time.Second)
-			report, err := reports.Build(in)
+			report, err := build(in, template)
 			if err != nil {
 				return nil, err
 			}
-			checked, err := render.Lint(file, size, report)
+			checked, err := render.Lint(file, size, report, nil)
 			if err != nil {
 				return nil, err
 			}
@@ -139,11 +182,12 @@ func (a *app) lint(ctx context.Context, t *conduct.Trial, file io.ReaderAt, size
 
 func (a *app) reportParts() []*cobra.Command {
 	var tableOut, figureOut string
+	var d documentFlags
 	table := command("table [NAME]", "Print a table of the report as CSV, at full precision", "Print one table of the report as CSV, numbers with all their digits; without a name, list the tables.",
 		"evenhand report table\nevenhand report table flow --out flow.csv", one("name"),
 		func(ctx context.Context, args []string) error {
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
-				r, err := a.theReport(ctx, t)
+				r, err := a.theReport(ctx, t, d)
 				if err != nil {
 					return err
 				}
@@ -165,6 +209,7 @@ func (a *app) reportParts() []*cobra.Command {
 			})
 		})
 	table.Flags().StringVar(&tableOut, "out", "", "write it to a file")
+	d.add(table)
 	picture := command("figure [NAME]", "Write a picture of the report: SVG or PNG",
 		"Print one picture of the report as SVG (lines and real text), or write it to a file: the ending of\n--out says the form, .svg or .png (300 dots to the inch). Without a name, list the pictures that the\nreport has now. A name may be given without its -figure.",
 		"evenhand report figure\nevenhand report figure flow --out flow.svg\nevenhand report figure flow --out flow.png", one("name"),
@@ -174,7 +219,7 @@ func (a *app) reportParts() []*cobra.Command {
 				return usagef("--out %s: the ending says the form: .svg or .png", figureOut)
 			}
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
-				r, err := a.theReport(ctx, t)
+				r, err := a.theReport(ctx, t, d)
 				if err != nil {
 					return err
 				}
@@ -197,11 +242,16 @@ func (a *app) reportParts() []*cobra.Command {
 			})
 		})
 	picture.Flags().StringVar(&figureOut, "out", "", "write it to a file: .svg or .png")
+	d.add(picture)
 	lint := command("lint FILE.docx", "Find the numbers of an edited Word report that no longer equal the record",
 		"Read a Word file that report build wrote and somebody edited, and list every number that no longer\nequals the record: where it stands, and what it should be. Exit status 3 if there is one.",
 		"evenhand report lint report.docx", exactly("a Word file"),
 		func(ctx context.Context, args []string) error {
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
+				template, err := a.template(d)
+				if err != nil {
+					return err
+				}
 				f, err := os.Open(args[0])
 				if err != nil {
 					return reason(err)
@@ -211,7 +261,7 @@ func (a *app) reportParts() []*cobra.Command {
 				if err != nil {
 					return reason(err)
 				}
-				checked, err := a.lint(ctx, t, f, info.Size())
+				checked, err := a.lint(ctx, t, template, f, info.Size())
 				if err != nil {
 					return fmt.Errorf("read %s: %w", args[0], err)
 				}
@@ -239,5 +289,58 @@ func (a *app) reportParts() []*cobra.Command {
 				return nil
 			})
 		})
-	return []*cobra.Command{table, picture, lint}
+	d.add(lint)
+	return []*cobra.Command{table, picture, lint, a.templateCommand()}
+}
+
+// templateCommand prints, explains and checks templates.
+func (a *app) templateCommand() *cobra.Command {
+	var check, out string
+	var parts bool
+	c := command("template [DOCUMENT]", "Print a document's template, to put it into a form of your own",
+		"A template is a short file that says which parts a document has, in which order, and under which\nheadings; it may have words of your own. This prints the template of a document (evaluation,\nprotocol, plan, recruitment, draw or stopped); report build --template uses yours. With --parts,\nlist the parts there are; with --check, say what is wrong with a file, by line and column.",
+		"evenhand report template > mine.yaml\nevenhand report template plan --out plan.yaml\nevenhand report template --parts\nevenhand report template --check mine.yaml", one("document"),
+		func(_ context.Context, args []string) error {
+			switch {
+			case parts:
+				type line struct {
+					Name string `json:"name"`
+					What string `json:"what"`
+				}
+				var all []line
+				rows := [][]string{{"part", "what it is"}}
+				for _, p := range reports.Parts() {
+					all = append(all, line{p, reports.PartTitle(p)})
+					rows = append(rows, []string{p, reports.PartTitle(p)})
+				}
+				return a.print(map[string][]line{"parts": all}, func() { a.table(rows) })
+			case check != "":
+				text, err := a.readFile(check)
+				if err != nil {
+					return err
+				}
+				t, err := reports.ParseTemplate(check, text)
+				if err != nil {
+					return err
+				}
+				return a.print(struct {
+					File     string `json:"file"`
+					Kind     string `json:"kind"`
+					Sections int    `json:"sections"`
+				}{check, t.Kind, len(t.Sections)}, func() { a.say("%s is a template of a %q with %d sections", check, t.Kind, len(t.Sections)) })
+			}
+			document := "evaluation"
+			if len(args) == 1 {
+				document = args[0]
+			}
+			text, err := reports.BuiltinText(document)
+			if err != nil {
+				return usageError{err}
+			}
+			return a.printText(out, string(text))
+		})
+	c.Flags().StringVar(&out, "out", "", "write it to a file")
+	c.Flags().StringVar(&check, "check", "", "a template of your own to be checked")
+	c.Flags().BoolVar(&parts, "parts", false, "list the parts that a template may name")
+	return c
 }

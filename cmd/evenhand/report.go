@@ -231,35 +231,40 @@ func (a *app) reportCommand() *cobra.Command {
 	var out string
 	var overwrite bool
 	var release releaseFlags
-	build := command("build", "Write the report: HTML, Word, Excel or plain text",
+	var document documentFlags
+	building := command("build", "Write the report: HTML, Word, Excel or plain text",
 		"Write the report. The ending of --out says the form: .html (one self-contained page: no script,\nnothing loaded from outside), .docx (Word), .xlsx (every table a sheet) or .txt. It holds\nparticipant flow, attrition, baseline, results, communities, provenance. Every number in a\nsentence is the table's own cell. Before the outcomes are in it says what is still missing; a trial\nthat was stopped before its draw gets its own short report.\n\nThe report is a working paper with all its counts. With --release it is the one to publish: no count\nof 1 to 9 pupils (by srs10-zeros: 0 to 9) is in it or can be worked out from all of it, nor from it\nand the releases before it, whose records are given with --earlier.",
 		"evenhand report build\nevenhand report build --out report.docx\nevenhand report build --out draft.html --overwrite\nevenhand report build --release srs10 --out published.html\nevenhand report build --release srs10 --out second.html --earlier published.private.json", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
 			if err := vacant(out); err != nil && !overwrite {
 				return withHint(err, "give another name, or replace it with --overwrite")
 			}
+			template, err := a.template(document)
+			if err != nil {
+				return err
+			}
 			s, err := t.Snapshot(ctx)
 			if err != nil {
 				return err
 			}
 			if release.rule.value != "none" {
-				return a.releaseReport(ctx, t, s, out, overwrite, release)
+				return a.releaseReport(ctx, t, s, template, out, overwrite, release)
 			}
 			if len(release.earlier) > 0 || release.forget != "" {
 				return usagef("--earlier and --forget are about releases: give --release too")
 			}
-			report, err := reports.Build(a.reportInput(t, s))
+			report, err := build(a.reportInput(t, s), template)
 			if err != nil {
 				return err
 			}
-			document, err := rendered(out, report)
+			made, err := rendered(out, report)
 			if err != nil {
 				return err
 			}
-			if err := writeFile(out, overwrite, func(w io.Writer) error { _, err := w.Write(document); return err }); err != nil {
+			if err := writeFile(out, overwrite, func(w io.Writer) error { _, err := w.Write(made); return err }); err != nil {
 				return err
 			}
-			digest := trial.DigestOf(string(document))
+			digest := trial.DigestOf(string(made))
 			if err := t.Log(ctx, "report build", "report", map[string]string{"report": digest}); err != nil {
 				return errors.Join(err, os.Remove(out))
 			}
@@ -268,12 +273,13 @@ func (a *app) reportCommand() *cobra.Command {
 				Digest string `json:"digest"`
 			}{out, digest}, func() { a.say("%s is the report; digest %s", out, digest) })
 		}))
-	build.Flags().StringVar(&out, "out", "report.html", "the file to write")
-	build.Flags().BoolVar(&overwrite, "overwrite", false, "replace the file if it is there")
-	addChoice(build, &release.rule, "release", "none", "the rule by which small counts are hidden", "none", "srs10", "srs10-zeros")
-	build.Flags().StringArrayVar(&release.earlier, "earlier", nil, "with --release: the record (.private.json) of an earlier release (may be given several times)")
-	build.Flags().StringVar(&release.forget, "forget", "", "with --release: why releases in the ledger without a record given are left out")
-	return group("report", "The report: build it, take out a table or a picture, check an edited copy", append([]*cobra.Command{build}, a.reportParts()...)...)
+	document.add(building)
+	building.Flags().StringVar(&out, "out", "report.html", "the file to write")
+	building.Flags().BoolVar(&overwrite, "overwrite", false, "replace the file if it is there")
+	addChoice(building, &release.rule, "release", "none", "the rule by which small counts are hidden", "none", "srs10", "srs10-zeros")
+	building.Flags().StringArrayVar(&release.earlier, "earlier", nil, "with --release: the record (.private.json) of an earlier release (may be given several times)")
+	building.Flags().StringVar(&release.forget, "forget", "", "with --release: why releases in the ledger without a record given are left out")
+	return group("report", "The report: build it, take out a table or a picture, check an edited copy", append([]*cobra.Command{building}, a.reportParts()...)...)
 }
 
 func (a *app) auditCommand() *cobra.Command {

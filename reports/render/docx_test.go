@@ -112,7 +112,7 @@ func TestDOCX(t *testing.T) {
 		if strings.Count(document, "<w:tblHeader/>") < tables {
 			t.Errorf("input %d: a table's heading does not repeat", i)
 		}
-		got, err := Lint(bytes.NewReader(b), int64(len(b)), r)
+		got, err := Lint(bytes.NewReader(b), int64(len(b)), r, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestLint(t *testing.T) {
 		"another key":       {`<w:tag w:val="headline/1/2"/>`, `<w:tag w:val="headline/9/9"/>`, "which the record does not have"},
 	} {
 		edited := edit(t, b, c.old, c.new)
-		got, err := Lint(bytes.NewReader(edited), int64(len(edited)), r)
+		got, err := Lint(bytes.NewReader(edited), int64(len(edited)), r, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,16 +155,16 @@ func TestLint(t *testing.T) {
 	// what is no error: a hyphen for the minus sign, a sentence without numbers
 	for _, c := range [][2]string{{before + "−0.16</w:t>", before + "-0.16</w:t>"}, {" were randomised; ", " were put into arms by lot; "}} {
 		edited := edit(t, b, c[0], c[1])
-		if got, err := Lint(bytes.NewReader(edited), int64(len(edited)), r); err != nil || len(got.Slips) > 0 {
+		if got, err := Lint(bytes.NewReader(edited), int64(len(edited)), r, nil); err != nil || len(got.Slips) > 0 {
 			t.Errorf("%q for %q: %v, %v", c[1], c[0], got.Slips, err)
 		}
 	}
 	// a number that Word keeps as deleted is not in the document
 	edited := edit(t, b, " were randomised; ", `</w:t></w:r><w:del w:id="9000" w:author="x"><w:r><w:t>99 </w:t></w:r></w:del><w:r><w:t> were randomised; `)
-	if got, err := Lint(bytes.NewReader(edited), int64(len(edited)), r); err != nil || len(got.Slips) > 0 {
+	if got, err := Lint(bytes.NewReader(edited), int64(len(edited)), r, nil); err != nil || len(got.Slips) > 0 {
 		t.Errorf("a deleted number counts: %v, %v", got, err)
 	}
-	if _, err := Lint(strings.NewReader("no zip"), 6, r); err == nil {
+	if _, err := Lint(strings.NewReader("no zip"), 6, r, nil); err == nil {
 		t.Error("a text file was read as a Word file")
 	}
 }

@@ -2,12 +2,12 @@ package render
 
 import (
 	"archive/zip"
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"sort"
 	"strings"
 
@@ -43,38 +43,72 @@ type Checked struct {
 
 const maxDocument = 64 << 20 // bytes of a document's text, unpacked
 
-// Lint reads a Word file that DOCX wrote and somebody edited, and finds every
-// number that no longer equals the record: those that still bear their cell's
-// key are compared with the cell, all others must be among the record's
-// numbers as they are written; fields (the numbers of tables and figures) are
-// Word's own. Missing lists cells that the document no longer has anywhere.
-func Lint(r io.ReaderAt, size int64, report *reports.Report) (*Checked, error) {
-	z, err := zip.NewReader(r, size)
-	if err != nil {
-		return nil, fmt.Errorf("this is not a Word file (.docx): %w", err)
+// Lint reads a Word file that DOCX or Fill wrote and somebody edited, and finds
+// every number that no longer equals the record: those that still bear their
+// cell's key are compared with the cell, wherever they were moved to; all others
+// must be among the record's numbers as they are written. Text, footnotes,
+// headers and footers are read; the numbers of tables, figures and pages are
+// Word's own. form is the Word template that Fill filled, nil for none: what
+// stands in it is the funder's own, as long as the paragraph is as it was.
+// Missing lists the cells that the document no longer has anywhere.
+func Lint(r io.ReaderAt, size int64, report *reports.Report, form []byte) (*Checked, error) {
+	l := &linter{cells: map[string]*reports.Cell{}, known: map[string]bool{}, own: map[string]bool{}, seen: map[string]bool{}, out: &Checked{}}
+	expected := map[string]bool{}
+	l.learn(report, expected)
+	if form != nil {
+		f := &linter{cells: l.cells, collect: true, own: l.own, seen: map[string]bool{}, out: &Checked{}}
+		if err := f.file(bytes.NewReader(form), int64(len(form))); err != nil {
+			return nil, fmt.Errorf("the template: %w", err)
+		}
+		clear(expected)
+		for key := range f.seen {
+			if c := l.cells[key]; c != nil && c.Kind == reports.Number {
+				expected[key] = true
+			}
+		}
 	}
-	i := slices.IndexFunc(z.File, func(f *zip.File) bool { return f.Name == "word/document.xml" })
-	if i < 0 {
-		return nil, errors.New("this is not a Word file (.docx): it has no word/document.xml")
+	if err := l.file(r, size); err != nil {
+		return nil, err
 	}
-	f, err := z.File[i].Open()
-	if err != nil {
-		return nil, fmt.Errorf("read the document: %w", err)
+	for key := range expected {
+		if !l.seen[key] {
+			l.out.Missing = append(l.out.Missing, key)
+		}
 	}
-	defer f.Close()
-	l := &linter{cells: map[string]*reports.Cell{}, known: map[string]bool{}, seen: map[string]bool{}, out: &Checked{}}
+	sort.Strings(l.out.Missing)
+	return l.out, nil
+}
+
+// learn notes the record's cells, and the numbers that may stand in the text:
+// those of cells, and of names and sentences that people or warnings gave.
+func (l *linter) learn(report *reports.Report, expected map[string]bool) {
 	learn := func(s string) {
 		for _, n := range numbersIn.FindAllString(show(s), -1) { // as it is shown
 			l.known[plainNumber(n)] = true
 		}
 	}
-	for _, t := range report.Tables() {
-		learn(t.Title)
+	cells := func(t *reports.Table, shown bool) {
 		for _, row := range t.Rows {
 			for _, c := range row.Cells {
 				l.cells[c.Key()] = c
 				learn(c.String())
+				if shown && c.Kind == reports.Number {
+					expected[c.Key()] = true
+				}
 			}
+		}
+	}
+	for _, t := range report.Beside {
+		cells(t, false)
+	}
+	for _, t := range report.Tables() {
+		cells(t, true)
+		learn(t.Title)
+		for _, g := range t.Groups {
+			learn(g.Title)
+		}
+		for _, c := range t.Columns {
+			learn(c.Title)
 		}
 		for _, s := range t.Foot {
 			learn(s)
@@ -88,28 +122,26 @@ func Lint(r io.ReaderAt, size int64, report *reports.Report) (*Checked, error) {
 		learn(fmt.Sprint(n.Number))
 	}
 	learn(report.Title)
+	learn(report.Subtitle)
 	learn(report.Draft)
 	learn(reports.Moment(report.GeneratedAt))
 	for _, fig := range report.Figures() {
 		learn(fig.Title)
 	}
 	for _, s := range report.Sections {
+		learn(s.Title)
 		for _, b := range s.Blocks {
-			if b.Gap != nil {
+			switch {
+			case b.Gap != nil:
+				learn(b.Gap.What)
 				learn(b.Gap.Why)
+			case b.Paragraph != nil && b.Paragraph.Own:
+				for _, span := range b.Paragraph.Spans {
+					learn(span.Words)
+				}
 			}
 		}
 	}
-	if err := l.read(io.LimitReader(f, maxDocument+1)); err != nil {
-		return nil, fmt.Errorf("read the document: %w", err)
-	}
-	for key, c := range l.cells {
-		if c.Kind == reports.Number && !l.seen[key] {
-			l.out.Missing = append(l.out.Missing, key)
-		}
-	}
-	sort.Strings(l.out.Missing)
-	return l.out, nil
 }
 
 var numbersIn = regexp.MustCompile(`[−-]?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?`)
@@ -120,28 +152,119 @@ func plainNumber(s string) string {
 	return strings.NewReplacer("−", "-", ",", "").Replace(s)
 }
 
+// linter reads the parts of a Word file.
 type linter struct {
 	cells   map[string]*reports.Cell
-	known   map[string]bool
-	seen    map[string]bool
+	known   map[string]bool // numbers that may stand in the text
+	own     map[string]bool // paragraphs of the form, without what is filled in
+	seen    map[string]bool // keys that the document has
+	collect bool            // only learn own and seen: this is the form
 	out     *Checked
 	heading string
 }
 
-// read goes through the document paragraph by paragraph.
+// textParts matches the parts of a Word file that hold its text.
+var textParts = regexp.MustCompile(`^word/(document|footnotes|endnotes|header[0-9]*|footer[0-9]*)\.xml$`)
+
+// partNames says where a part is on the page.
+var partNames = map[string]string{"footnotes": "footnotes", "endnotes": "endnotes", "header": "page header", "footer": "page footer"}
+
+func (l *linter) file(r io.ReaderAt, size int64) error {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return fmt.Errorf("this is not a Word file (.docx): %w", err)
+	}
+	found := false
+	for _, f := range z.File {
+		m := textParts.FindStringSubmatch(f.Name)
+		if m == nil {
+			continue
+		}
+		l.heading = partNames[strings.TrimRight(m[1], "0123456789")]
+		if f.Name == mainPart {
+			if found {
+				return errors.New("this is not a Word file (.docx): it has " + mainPart + " twice")
+			}
+			found = true
+		}
+		part, err := f.Open()
+		if err == nil {
+			err = l.read(io.LimitReader(part, maxDocument+1))
+			part.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("read the document's %s: %w", f.Name, err)
+		}
+	}
+	if !found {
+		return errors.New("this is not a Word file (.docx): it has no " + mainPart)
+	}
+	return nil
+}
+
+// mainPart is where a Word file has its text.
+const mainPart = "word/document.xml"
+
+// paragraph is one that is being read.
+type paragraphText struct {
+	text, free strings.Builder // free: without controls and fields
+	style      string
+	slips      []Slip
+}
+
+// control is a content control that is open; key is "" for one that is no
+// cell's.
+type control struct {
+	key    string
+	inside strings.Builder
+}
+
+// field is a field that is open: its instruction, and its result after it.
+type field struct {
+	instruction strings.Builder
+	result      bool
+}
+
+// wordsOwn are the fields whose numbers Word makes.
+var wordsOwn = map[string]bool{"SEQ": true, "PAGE": true, "NUMPAGES": true, "SECTIONPAGES": true, "SECTION": true, "REF": true, "PAGEREF": true, "NOTEREF": true, "TOC": true, "DATE": true, "TIME": true, "SAVEDATE": true, "PRINTDATE": true, "CREATEDATE": true, "STYLEREF": true, "INDEX": true}
+
+func (f *field) ownNumbers() bool {
+	words := strings.Fields(f.instruction.String())
+	return !f.result || len(words) > 0 && wordsOwn[strings.ToUpper(words[0])]
+}
+
+// read goes through a part paragraph by paragraph; a paragraph may hold others,
+// in a text box.
 func (l *linter) read(r io.Reader) error {
 	d := xml.NewDecoder(r)
 	var (
-		text    strings.Builder // of the paragraph
-		free    strings.Builder // of the paragraph, without the controls and fields
-		style   string
-		tags    []string // of the controls that are open; "" for one that is no cell's
-		inside  strings.Builder
-		inText  bool
-		field   int // depth of fields that Word fills in by itself
-		deleted int
+		open     []*paragraphText
+		controls []*control
+		fields   []*field
+		last     string // the paragraph that ended last
+		inText   bool
+		inCode   bool
+		skip     int // depth within what is not in the document: deleted, or a second form of a drawing
 	)
-	var pending []Slip
+	write := func(s string) {
+		if skip > 0 || len(open) == 0 {
+			return
+		}
+		p := open[len(open)-1]
+		p.text.WriteString(s)
+		for _, f := range fields {
+			if f.ownNumbers() {
+				return
+			}
+		}
+		for i := len(controls) - 1; i >= 0; i-- {
+			if controls[i].key != "" {
+				controls[i].inside.WriteString(s)
+				return
+			}
+		}
+		p.free.WriteString(s)
+	}
 	for {
 		token, err := d.Token()
 		if err == io.EOF {
@@ -157,83 +280,154 @@ func (l *linter) read(r io.Reader) error {
 		case xml.StartElement:
 			switch e.Name.Local {
 			case "p":
-				text.Reset()
-				free.Reset()
-				style = ""
+				open = append(open, &paragraphText{})
 			case "pStyle":
-				style = attribute(e, "val")
+				if len(open) > 0 {
+					open[len(open)-1].style = attribute(e, "val")
+				}
 			case "sdt":
-				tags = append(tags, "")
-				inside.Reset()
+				controls = append(controls, &control{})
 			case "tag":
-				if len(tags) > 0 {
-					tags[len(tags)-1] = attribute(e, "val")
+				if key := attribute(e, "val"); len(controls) > 0 && isCellKey(key) {
+					controls[len(controls)-1].key = key
 				}
 			case "fldSimple":
-				field++
-			case "del", "moveFrom":
-				deleted++
+				f := &field{result: true}
+				f.instruction.WriteString(attribute(e, "instr"))
+				fields = append(fields, f)
+			case "fldChar":
+				switch attribute(e, "fldCharType") {
+				case "begin":
+					fields = append(fields, &field{})
+				case "separate":
+					if len(fields) > 0 {
+						fields[len(fields)-1].result = true
+					}
+				case "end":
+					if len(fields) > 0 {
+						fields = fields[:len(fields)-1]
+					}
+				}
+			case "del", "moveFrom", "Fallback":
+				skip++
+			case "tab", "br", "cr", "ptab":
+				write(" ")
+			case "noBreakHyphen":
+				write("-")
 			case "t":
 				inText = true
+			case "instrText":
+				inCode = true
 			}
 		case xml.EndElement:
 			switch e.Name.Local {
 			case "t":
 				inText = false
-			case "del", "moveFrom":
-				deleted--
+			case "instrText":
+				inCode = false
+			case "del", "moveFrom", "Fallback":
+				skip--
 			case "fldSimple":
-				field--
+				if len(fields) > 0 {
+					fields = fields[:len(fields)-1]
+				}
 			case "sdt":
-				if len(tags) == 0 {
+				if len(controls) == 0 {
 					break
 				}
-				key := tags[len(tags)-1]
-				tags = tags[:len(tags)-1]
-				if key == "" || strings.Count(key, "/") != 2 {
+				c := controls[len(controls)-1]
+				controls = controls[:len(controls)-1]
+				if c.key == "" || skip > 0 {
 					break
 				}
-				is := strings.TrimSpace(inside.String())
-				l.out.Cells++
-				c := l.cells[key]
+				slip, wrong := l.cell(c)
 				switch {
-				case c == nil:
-					pending = append(pending, Slip{Cell: key, Is: is})
-				case plainNumber(is) != plainNumber(c.String()):
-					l.seen[key] = true
-					pending = append(pending, Slip{Cell: key, Is: is, Want: c.String()})
-				default:
-					l.seen[key] = true
+				case !wrong:
+				case len(open) > 0:
+					open[len(open)-1].slips = append(open[len(open)-1].slips, slip)
+				default: // the control held the paragraph
+					l.report(slip, last)
 				}
 			case "p":
-				if strings.HasPrefix(style, "Heading") {
-					l.heading = strings.TrimSpace(text.String())
+				if len(open) == 0 {
+					break
 				}
-				for _, n := range numbersIn.FindAllString(free.String(), -1) {
-					l.out.Others++
-					if !l.known[plainNumber(n)] {
-						pending = append(pending, Slip{Is: n})
-					}
-				}
-				for _, s := range pending {
-					s.Where = l.where(text.String(), s.Is)
-					l.out.Slips = append(l.out.Slips, s)
-				}
-				pending = nil
+				p := open[len(open)-1]
+				open = open[:len(open)-1]
+				last = p.text.String()
+				l.paragraph(p)
 			}
 		case xml.CharData:
-			if !inText || deleted > 0 {
-				break
-			}
-			text.Write(e)
 			switch {
-			case len(tags) > 0 && tags[len(tags)-1] != "":
-				inside.Write(e)
-			case field == 0:
-				free.Write(e)
+			case inText:
+				write(string(e))
+			case inCode && len(fields) > 0:
+				fields[len(fields)-1].instruction.Write(e)
 			}
 		}
 	}
+}
+
+// isCellKey says whether a content control's tag is a cell's key: a table, a row
+// and a column.
+func isCellKey(tag string) bool { return cellKey.MatchString(tag) }
+
+var cellKey = regexp.MustCompile(`^[a-z][a-z0-9-]*/[0-9]+/[0-9]+$`)
+
+// cell compares a control with the cell whose key it bears.
+func (l *linter) cell(c *control) (Slip, bool) {
+	l.seen[c.key] = true
+	if l.collect {
+		return Slip{}, false
+	}
+	is := strings.Join(strings.Fields(c.inside.String()), " ")
+	l.out.Cells++
+	want := l.cells[c.key]
+	switch {
+	case want == nil:
+		return Slip{Cell: c.key, Is: is}, true
+	case plainNumber(is) != plainNumber(strings.Join(strings.Fields(show(want.String())), " ")):
+		return Slip{Cell: c.key, Is: is, Want: want.String()}, true
+	}
+	return Slip{}, false
+}
+
+// placeholder is a cell asked for in a form's text.
+var placeholder = regexp.MustCompile(`\{\{\s*([^{}]*?)\s*\}\}`)
+
+// paragraph looks for numbers that stand in the text itself.
+func (l *linter) paragraph(p *paragraphText) {
+	if strings.HasPrefix(p.style, "Heading") {
+		l.heading = strings.TrimSpace(p.text.String())
+	}
+	free := p.free.String()
+	if l.collect {
+		for _, m := range placeholder.FindAllStringSubmatch(free, -1) {
+			if isCellKey(m[1]) {
+				l.seen[m[1]] = true
+			}
+		}
+		l.own[ownWords(placeholder.ReplaceAllString(free, ""))] = true
+		return
+	}
+	own := l.own[ownWords(free)]
+	for _, n := range numbersIn.FindAllString(free, -1) {
+		l.out.Others++
+		if !own && !l.known[plainNumber(n)] {
+			p.slips = append(p.slips, Slip{Is: n})
+		}
+	}
+	for _, s := range p.slips {
+		l.report(s, p.text.String())
+	}
+}
+
+// ownWords is a paragraph with its spaces made equal, to know it again.
+func ownWords(s string) string { return strings.Join(strings.Fields(s), "") }
+
+func (l *linter) report(s Slip, paragraph string) {
+	s.Where = l.where(paragraph, s.Is)
+	l.out.Slips = append(l.out.Slips, s)
 }
 
 // where names the heading and some of the words around a number.
