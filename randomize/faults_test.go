@@ -276,6 +276,17 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("Warnings = %s, want %q", all, want)
 		}
 	}
+	// In the grid either way: only its neighbours tell.
+	places, err := NewRoster([]string{"easting", "northing"}, []Unit{
+		{"a", "s", []int64{400_000, 300_000}}, {"b", "s", []int64{405_000, 310_000}}, {"c", "s", []int64{410_000, 301_000}},
+		{"swapped", "s", []int64{305_000, 402_000}}, {"far", "s", []int64{650_000, 150_000}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := Warnings(Design{Method: Complete, Arms: twoArms}, places)
+	if len(w) != 1 || !strings.Contains(w[0], "unit swapped has easting 305000 and northing 402000, 135 km from every other unit; swapped, they would lie among them") {
+		t.Errorf("Warnings of swapped places = %q", w)
+	}
 	if w := Warnings(Design{Method: Complete, Arms: twoArms}, mustRoster(t, "u1", "u2")); len(w) != 0 {
 		t.Errorf("Warnings of a plain roster = %v", w)
 	}

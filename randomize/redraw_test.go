@@ -234,6 +234,9 @@ const rCases = 240
 func TestRRedraws(t *testing.T) {
 	rscript, err := exec.LookPath("Rscript")
 	if err != nil || exec.Command(rscript, "-e", "library(digest)").Run() != nil {
+		if os.Getenv("EVENHAND_NEED_R") != "" {
+			t.Fatal("R or its package digest is missing; EVENHAND_NEED_R says that the draws must be repeated in R")
+		}
 		t.Skip("SKIPPED: R or its package digest is missing, so no draw was repeated in R")
 	}
 	if testing.Short() {

@@ -55,13 +55,42 @@ func Warnings(d Design, r Roster) []string {
 	if d.Method == Blocks && len(d.Blocks) == 1 {
 		say("with one block size, whoever knows a block's earlier schools knows its last; declare several sizes")
 	}
+	w = append(w, swapped(r)...)
+	return w
+}
+
+// maxCompared is the most units whose places are compared with one another.
+const maxCompared = 3000
+
+// swapped names units whose easting and northing seem to have changed places:
+// they lie off the British National Grid, which spans 700 km east and 1,300 km
+// north, though the other way round they would not; or far from every other
+// unit (50 km and more), though the other way round they would be among them.
+func swapped(r Roster) (w []string) {
 	e, n := r.Column(ColumnEasting), r.Column(ColumnNorthing)
-	if e >= 0 && n >= 0 {
-		for _, u := range r.Units {
-			// The British National Grid spans 700 km east and 1,300 km north.
-			if u.Balance[e] > 700_000 && u.Balance[e] <= 1_300_000 && u.Balance[n] <= 700_000 && u.Balance[n] > 0 {
-				say("unit %s has easting %d and northing %d, which lie off the British grid; are they swapped?", u.ID, u.Balance[e], u.Balance[n])
+	if e < 0 || n < 0 {
+		return nil
+	}
+	nearest := func(i int, x, y int64) int64 {
+		best := int64(maxPlace)
+		for j, u := range r.Units {
+			if dx, dy := u.Balance[e]-x, u.Balance[n]-y; j != i {
+				best = min(best, wholeRoot(uint64(dx*dx+dy*dy)))
 			}
+		}
+		return best
+	}
+	for i, u := range r.Units {
+		x, y := u.Balance[e], u.Balance[n]
+		if x > 700_000 && x <= 1_300_000 && y <= 700_000 && y > 0 {
+			w = append(w, fmt.Sprintf("unit %s has easting %d and northing %d, which lie off the British grid; are they swapped?", u.ID, x, y))
+			continue
+		}
+		if len(r.Units) > maxCompared || len(r.Units) < 3 {
+			continue
+		}
+		if here := nearest(i, x, y); here >= 50_000 && nearest(i, y, x) < here/4 {
+			w = append(w, fmt.Sprintf("unit %s has easting %d and northing %d, %d km from every other unit; swapped, they would lie among them", u.ID, x, y, here/1000))
 		}
 	}
 	return w

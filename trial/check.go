@@ -332,10 +332,11 @@ var methodNeeds = []struct {
 	why     string
 }{
 	{"blocks", []string{"blocks"}, true, func(s DrawSettings) bool { return len(s.Blocks) > 0 }, "the sizes of the blocks, e.g. [4, 6]"},
-	{"sequence", []string{"blocks", "minimisation"}, true, func(s DrawSettings) bool { return s.Sequence != "" }, "the column with the order in which schools arrived"},
-	{"set", []string{"pairs"}, true, func(s DrawSettings) bool { return s.Set != "" }, "the column that says which schools form a matched set"},
+	{"sequence", []string{"blocks", "minimisation", "efron"}, true, func(s DrawSettings) bool { return s.Sequence != "" }, "the column with the order in which schools arrived"},
+	{"set", []string{"pairs"}, false, func(s DrawSettings) bool { return s.Set != "" }, ""},
+	{"match", []string{"pairs"}, false, func(s DrawSettings) bool { return len(s.Match.On) > 0 }, ""},
 	{"imbalance", []string{"minimisation"}, true, func(s DrawSettings) bool { return s.Imbalance != "" }, "how imbalance is measured: range, variance, sd or taves"},
-	{"best arm", []string{"minimisation"}, true, func(s DrawSettings) bool { return s.Best > 0 }, "the chance of the arm that balances best, e.g. 80 %"},
+	{"best arm", []string{"minimisation", "efron"}, true, func(s DrawSettings) bool { return s.Best > 0 }, "the chance of the arm that balances best (efron: that is behind), e.g. 80 %"},
 	{"candidates", []string{"constrained"}, true, func(s DrawSettings) bool { return s.Candidates > 0 }, "how many candidate draws are made, e.g. 10000"},
 	{"keep", []string{"constrained"}, true, func(s DrawSettings) bool { return s.Keep > 0 }, "which share of the candidates is kept, e.g. 10 %"},
 	{"distinct at least", []string{"constrained"}, false, func(s DrawSettings) bool { return s.Distinct > 0 }, ""},
@@ -373,7 +374,7 @@ func (d *decoder) checkDraw(p *Protocol, columns []string) {
 			d.say(here, fmt.Sprintf("%q means nothing to the method %s", need.key, method), fmt.Sprintf("it belongs to the method %s: take it out, or change the method, so that nobody believes it counted", strings.Join(need.methods, " or ")))
 		}
 	}
-	if d.at[at.to("misfits").String()].key != nil && slices.Contains([]string{"complete", "blocks", "minimisation"}, method) {
+	if d.at[at.to("misfits").String()].key != nil && slices.Contains([]string{"complete", "blocks", "minimisation", "simple", "efron"}, method) {
 		d.say(at.to("misfits"), fmt.Sprintf("\"misfits\" means nothing to the method %s", method), "it says what becomes of schools left over in a stratum, which this method does not have: take it out")
 	}
 	for _, x := range []struct {
@@ -384,11 +385,12 @@ func (d *decoder) checkDraw(p *Protocol, columns []string) {
 			d.say(at.to(x.key), "the draw's rule has whole thousandths, and this share is none", "give it with at most one decimal, as in 12.5 %")
 		}
 	}
-	if p.Draw.Best == 1 && method == "minimisation" {
+	if p.Draw.Best == 1 && (method == "minimisation" || method == "efron") {
 		d.say(at.to("best arm"), "with 100 % nothing is left to chance", "whoever knows the earlier schools would know the next arm: write 80 %, or another share below 100 %")
 	}
 	d.column(at.to("sequence"), p.Draw.Sequence, columns)
 	d.column(at.to("set"), p.Draw.Set, columns)
+	d.checkMatch(p, columns)
 	d.column(at.to("clusters"), p.Draw.Clusters, columns)
 	if p.Draw.PairsMost > 0 && p.Draw.PairsLeast > p.Draw.PairsMost {
 		d.say(at.to("pairs at least"), "it is more than `pairs at most`", "give the smaller share here")
@@ -408,8 +410,31 @@ func (d *decoder) checkDraw(p *Protocol, columns []string) {
 		}
 		d.unique2(at.to("blocks"), "block sizes", names(p.Draw.Blocks, func(n int) string { return fmt.Sprint(n) }))
 	}
+	if method == "efron" && d.good("arms") && (len(p.Arms) != 2 || p.Arms[0].Weight != p.Arms[1].Weight) {
+		d.say(at.to("method"), "method efron draws between two arms of the same weight only", "it is for teaching and comparison: choose minimisation, blocks or stratified for other ratios")
+	}
 	if p.Draw.Chance == "two-party" && p.Draw.Confirm == 1 && d.good("draw", "confirm") && d.at[at.to("confirm").String()].key != nil {
 		d.say(at.to("confirm"), "chance comes from two parties, but one person confirms the draw", "two parties are two people: write `confirm: 2 people`")
+	}
+}
+
+// checkMatch says whether method pairs knows its sets, and from one source.
+func (d *decoder) checkMatch(p *Protocol, columns []string) {
+	s, at := p.Draw, path{"draw"}
+	matched := d.at[at.to("match").String()].key != nil
+	switch {
+	case s.Method != "pairs":
+	case matched && s.Set != "":
+		d.say(at.to("set"), "the sets are given by a column, and are to be matched too", "they come from one of the two: take `set` or `match` out")
+	case matched && len(s.Match.On) == 0 && d.good("draw", "match"):
+		d.say(at.to("match"), "no column says in what schools of a set are to be alike", "name them, as in `match: {on: {ks2: 2, fsm: 1}, size: 2 schools}`")
+	case !matched && s.Set == "" && d.good("draw", "set"):
+		d.say(at.to("match"), "method pairs needs \"match\" (or \"set\")", "say in what schools are to be matched, as in `match: {on: {ks2: 2, fsm: 1}, size: 2 schools}`; or name the column of sets that were matched elsewhere")
+	case matched && s.Clusters != "":
+		d.say(at.to("match"), "schools are matched one by one, and drawn in clusters", "a cluster would fall into several sets: match the clusters elsewhere and name the column with `set`")
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Match.On)) {
+		d.column(at.to("match", "on", name), name, columns)
 	}
 }
 
@@ -417,6 +442,11 @@ func (d *decoder) checkCommunities(p *Protocol, columns []string) {
 	var arms []string
 	if d.good("arms") {
 		arms = names(p.Arms, func(a Arm) string { return a.ID })
+	}
+	for i, c := range p.Communities {
+		if first := p.MinutesFile(); c.Minutes != "" && c.Minutes != first {
+			d.say(path{"communities", item(i), "minutes"}, fmt.Sprintf("another arm's communities go by %q", first), "the roster has one time from each school to each other: put all of them into one file")
+		}
 	}
 	d.unique(path{"communities"}, "arm", "rules for communities of an arm", names(p.Communities, func(c CommunityRule) string { return c.Arm }))
 	for i, c := range p.Communities {
@@ -450,6 +480,7 @@ func (d *decoder) checkCommunities(p *Protocol, columns []string) {
 		if c.How == "random" && c.Within != "" {
 			d.say(at.to("within"), "communities are formed at random over the whole arm, yet `within` is given", "write `how: within` if no community may cross the column, or take `within` out")
 		}
+		d.checkMinutes(at, c)
 		if c.needsPlace() {
 			for _, need := range []string{"easting", "northing"} {
 				if columns != nil && !slices.Contains(columns, need) {
@@ -485,6 +516,28 @@ func (d *decoder) checkCommunities(p *Protocol, columns []string) {
 			d.say(at.to("size"), "a community of one school is none", "give the smallest size as 2 or more")
 		}
 	}
+}
+
+// checkMinutes says whether a file of minutes is of use, and its name safe.
+func (d *decoder) checkMinutes(at path, c CommunityRule) {
+	switch {
+	case c.Minutes == "" && c.Longest > 0:
+		d.say(at.to("travel minutes"), "a longest journey in minutes is given, but no file of minutes", "name it, as in `minutes: minutes.csv`; or give `travel km`")
+	case c.Minutes == "":
+	case !isFileName(c.Minutes):
+		d.say(at.to("minutes"), fmt.Sprintf("%q is not the name of a file beside the protocol", clip(c.Minutes)), "put the file into the same folder and give its name alone, as in minutes.csv")
+	case len(c.Hubs) > 0:
+		d.say(at.to("minutes"), "a file of minutes between schools means nothing where there are hubs", "each hub's `distance` is the column with the way to it: take `minutes` out")
+	case c.Travel > 0:
+		d.say(at.to("travel km"), "with a file of minutes the longest way is one in minutes", "write `travel minutes` in place of `travel km`")
+	case !c.needsDistance():
+		d.say(at.to("minutes"), fmt.Sprintf("the minutes mean nothing where communities are formed %s without a longest journey", c.How), "choose `how: near`, give `travel minutes`, or take it out")
+	}
+}
+
+// isFileName says whether a text names a file in the protocol's own folder.
+func isFileName(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\\:\x00") && strings.TrimSpace(name) == name
 }
 
 // checkLimits says what is wrong with a community's counts, hubs and search.

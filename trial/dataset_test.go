@@ -250,7 +250,7 @@ func TestUnitsHaveEverySchoolOnce(t *testing.T) {
 	p := rlc(t)
 	rapid.Check(t, func(t *rapid.T) {
 		r := someRecords(t, p)
-		units, err := p.Units(r.Roster.Schools)
+		units, err := p.Units(r.Roster.Schools, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,7 +269,7 @@ func TestUnitsHaveEverySchoolOnce(t *testing.T) {
 		}
 		var other []School
 		shuffle(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2)), &other, r.Roster.Schools)
-		again, err := p.Units(other)
+		again, err := p.Units(other, nil)
 		if err != nil || string(again.Text()) != string(units.Text()) {
 			t.Fatalf("in another order the roster is another: %v", err)
 		}

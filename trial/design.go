@@ -31,6 +31,8 @@ func (p *Protocol) Design() (randomize.Design, error) {
 	case randomize.Minimisation:
 		d.Imbalance = randomize.Imbalance(s.Imbalance)
 		d.BestPerMille, _ = s.Best.perMille()
+	case randomize.Efron:
+		d.BestPerMille, _ = s.Best.perMille()
 	}
 	d.Weights, d.Cluster = columnWeights(s.Balance), s.Clusters
 	if d.Method == randomize.Constrained && (s.PairsLeast > 0 || s.PairsMost > 0) {
@@ -47,7 +49,7 @@ func (p *Protocol) Design() (randomize.Design, error) {
 			Arm: rule.Arm, Min: rule.Size.Min, Max: rule.Size.Max,
 			How: randomize.Forming(rule.How), Column: rule.Within,
 			Apart: slices.Clone(rule.Apart), Together: slices.Clone(rule.Together),
-			Farthest: rule.Travel * 1000, Balance: columnWeights(rule.Balance),
+			Farthest: rule.farthest(), Balance: columnWeights(rule.Balance),
 			Number: rule.Number, Starts: rule.Starts,
 		}
 		c.Keep, _ = rule.Keep.perMille()
@@ -143,6 +145,9 @@ func (p *Protocol) rosterColumns() (columns []rosterColumn, conflicts []string) 
 	if s.Sequence != "" {
 		add(rosterColumn{randomize.ColumnSequence, s.Sequence, asWhole, false, "the order of arrival", ""})
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.Match.On)) {
+		add(rosterColumn{name, name, asZScore, false, "matching", ""})
+	}
 	if s.Set != "" {
 		add(rosterColumn{randomize.ColumnSet, s.Set, asCategory, false, "matching", ""})
 	}
@@ -188,12 +193,60 @@ func (p *Protocol) rosterColumns() (columns []rosterColumn, conflicts []string) 
 	return columns, conflicts
 }
 
-// needsPlace says whether forming the communities needs distances.
-func (c CommunityRule) needsPlace() bool {
+// needsDistance says whether forming the communities needs distances between
+// schools.
+func (c CommunityRule) needsDistance() bool {
 	if len(c.Hubs) > 0 {
 		return false // distances are those to the hubs
 	}
-	return c.How == "near" || c.Travel > 0 || c.How == "mixed" && c.Mix > 0 && c.Mix < 1
+	return c.How == "near" || c.Travel > 0 || c.Longest > 0 || c.How == "mixed" && c.Mix > 0 && c.Mix < 1
+}
+
+// needsPlace says whether those distances come from the schools' coordinates.
+func (c CommunityRule) needsPlace() bool { return c.needsDistance() && c.Minutes == "" }
+
+// farthest is the longest way within a community, as the roster measures it.
+func (c CommunityRule) farthest() int {
+	if c.Minutes != "" {
+		return c.Longest
+	}
+	return c.Travel * 1000
+}
+
+// MinutesFile names the file of minutes between schools that the communities'
+// rules go by, "" if there is none.
+func (p *Protocol) MinutesFile() string {
+	for _, c := range p.Communities {
+		if c.Minutes != "" {
+			return c.Minutes
+		}
+	}
+	return ""
+}
+
+// Minutes are the travel times from school to school, by their IDs.
+type Minutes map[string]map[string]int64
+
+// addMinutes puts the travel times into the roster as its columns
+// minutes.SCHOOL, and says whose are missing.
+func (m Minutes) addMinutes(names []string, units []randomize.Unit, schools []School, fault func(school, column, problem string)) []string {
+	for _, to := range schools {
+		names = append(names, randomize.PrefixMinutes+to.ID)
+	}
+	for i, from := range schools {
+		var missing []string
+		for _, to := range schools {
+			minutes, ok := m[from.ID][to.ID]
+			if !ok && to.ID != from.ID {
+				missing = append(missing, to.ID)
+			}
+			units[i].Balance = append(units[i].Balance, minutes)
+		}
+		if n := len(missing); n > 0 {
+			fault(from.ID, "minutes", fmt.Sprintf("the file of minutes does not say how long it is to %d of the %d schools, school %s first", n, len(schools), missing[0]))
+		}
+	}
+	return names
 }
 
 // UnitFault is why a school cannot stand in the roster that is drawn from.
@@ -222,9 +275,10 @@ func (e *UnitsError) Error() string {
 // with its stratum and the columns that the design needs. Words become the
 // numbers 1, 2, … of their values in byte order (0 for none, where that is
 // allowed); measured numbers become z-scores in thousandths over these schools
-// (see zThousandths). The error is a *UnitsError with everything that is in
-// the way, or what randomize finds wrong.
-func (p *Protocol) Units(schools []School) (randomize.Roster, error) {
+// (see zThousandths). Where the protocol goes by minutes between schools, they
+// become columns; where it matches schools, the sets become one. The error is a
+// *UnitsError with everything that is in the way, or what randomize finds wrong.
+func (p *Protocol) Units(schools []School, minutes Minutes) (randomize.Roster, error) {
 	columns, conflicts := p.rosterColumns()
 	if len(conflicts) > 0 {
 		return randomize.Roster{}, fmt.Errorf("turn the schools into units: %s", strings.Join(conflicts, "; "))
@@ -270,6 +324,9 @@ func (p *Protocol) Units(schools []School) (randomize.Roster, error) {
 			units[i].Balance[j] = x
 		}
 	}
+	if p.MinutesFile() != "" && len(e.Faults) == 0 {
+		names = minutes.addMinutes(names, units, schools, fault)
+	}
 	if len(e.Faults) > 0 {
 		return randomize.Roster{}, e
 	}
@@ -277,7 +334,32 @@ func (p *Protocol) Units(schools []School) (randomize.Roster, error) {
 	if err != nil {
 		return randomize.Roster{}, fmt.Errorf("turn the schools into units: %w", err)
 	}
+	matching, err := p.match(roster)
+	if err == nil && matching != nil {
+		roster, err = matching.WithSets(roster)
+	}
+	if err != nil {
+		return randomize.Roster{}, fmt.Errorf("match the schools: %w", err)
+	}
 	return roster, nil
+}
+
+// match finds the roster's matched sets; nil where the protocol matches none.
+func (p *Protocol) match(r randomize.Roster) (*randomize.Matching, error) {
+	if len(p.Draw.Match.On) == 0 {
+		return nil, nil
+	}
+	return randomize.Match(r, columnWeights(p.Draw.Match.On), p.Draw.Match.Size)
+}
+
+// Matching says what the protocol's matching found on a roster that Units
+// made; "" where nothing is matched.
+func (p *Protocol) Matching(r randomize.Roster) (string, error) {
+	m, err := p.match(r)
+	if m == nil || err != nil {
+		return "", err
+	}
+	return m.Describe(), nil
 }
 
 // numbers turns a column's values into the roster's whole numbers, or records

@@ -51,6 +51,10 @@ func TestDesign(t *testing.T) {
 		{"minimisation", changed(t, "method: stratified ", "method: minimisation\n  sequence: pupils\n  imbalance: range\n  best arm: 80 %\n  balance: {ks2_band: 2, region: 1} ", "  misfits: pooled ", noMisfits),
 			"method minimisation\n" + arms + "imbalance range\nbest_per_mille 800\nweight ks2_band 2\nweight region 1\ncommunity rlc 5 6 random\n"},
 		{"pairs", changed(t, "method: stratified ", "method: pairs\n  set: la "), "method pairs\n" + arms + "misfits pooled\ncommunity rlc 5 6 random\n"},
+		{"matched", changed(t, "method: stratified ", "method: pairs\n  match: {on: {pupils: 1, fsm: 2}} "), "method pairs\n" + arms + "misfits pooled\ncommunity rlc 5 6 random\n"},
+		{"simple", changed(t, "method: stratified ", "method: simple ", "  misfits: pooled ", noMisfits, "strata: [region, ks2_band]", "#", "[baseline, strata]", "[baseline]", "    size: 5 to 6 ", "    size: 2 to 100 "), "method simple\n" + arms + "community rlc 2 100 random\n"},
+		{"efron", changed(t, "method: stratified ", "method: efron\n  sequence: pupils\n  best arm: 66.7 % ", "  misfits: pooled ", noMisfits), "method efron\n" + arms + "best_per_mille 667\ncommunity rlc 5 6 random\n"},
+		{"minutes", changed(t, "how: random ", "how: near\n    minutes: minutes.csv\n    travel minutes: 45 "), "method stratified\n" + arms + "misfits pooled\ncommunity rlc 5 6 near\nfarthest rlc 45\n"},
 		{"near", changed(t, "how: random ", "how: near\n    within: region\n    apart: [trust]\n    together: [federation]\n    travel km: 45 km\n    notional for control: yes "),
 			"method stratified\n" + arms + "misfits pooled\n" +
 				"community rlc 5 6 near within region\napart rlc trust\ntogether rlc federation\nfarthest rlc 45000\n" +
@@ -77,15 +81,74 @@ func TestDesign(t *testing.T) {
 		}
 		// The roster that Units makes must have every column that the design names.
 		schools := someSchools(200, 1)
-		roster, err := c.p.Units(schools)
+		roster, err := c.p.Units(schools, someMinutes(schools))
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
 		var cannot *randomize.InfeasibleError // minimisation fixes no arm's size, so that communities cannot be promised
-		if err := randomize.Check(d, roster); err != nil && !(c.name == "minimisation" && errors.As(err, &cannot)) {
+		if err := randomize.Check(d, roster); err != nil && !(slices.Contains([]string{"minimisation", "simple", "efron"}, c.name) && errors.As(err, &cannot)) {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// someMinutes gives the minutes between schools that live on a line.
+func someMinutes(schools []School) Minutes {
+	m := Minutes{}
+	for i, from := range schools {
+		m[from.ID] = map[string]int64{}
+		for j, to := range schools {
+			m[from.ID][to.ID] = abs(int64(i-j)) / 4
+		}
+	}
+	return m
+}
+
+// TestMatchedSets: the roster has the sets that matching finds, and says so of
+// pairs that no others cost less.
+func TestMatchedSets(t *testing.T) {
+	p := changed(t, "method: stratified ", "method: pairs\n  match: {on: {fsm: 1}} ", "strata: [region, ks2_band]", "strata: [region]")
+	// By fsm 1 2 | 9 10 would be the pairs; greedy from 2 3 would leave 1 with 9.
+	var schools []School
+	for i, fsm := range []string{"10", "1", "9", "2", "3", "4"} {
+		schools = append(schools, School{ID: fmt.Sprint(100001 + i), Attributes: map[string]string{"region": "London", "ks2_band": "lower", "fsm": fsm, "pupils": "1"}})
+	}
+	r, err := p.Units(schools, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sets []int64
+	at := r.Column(randomize.ColumnSet)
+	for _, u := range r.Units {
+		sets = append(sets, u.Balance[at])
+	}
+	if want := []int64{1, 2, 1, 2, 3, 3}; !slices.Equal(sets, want) {
+		t.Errorf("sets %v, want %v", sets, want)
+	}
+	said, err := p.Matching(r)
+	if want := "3 sets; no other matching costs less"; err != nil || said != want {
+		t.Errorf("Matching = %q, %v; want %q", said, err, want)
+	}
+	delete(schools[2].Attributes, "fsm")
+	var faults *UnitsError
+	if _, err := p.Units(schools, nil); !errors.As(err, &faults) || !strings.Contains(err.Error(), "school 100003, fsm: it has no value, and matching needs one of every school") {
+		t.Errorf("a school that cannot be matched: %v", err)
+	}
+}
+
+// TestMissingMinutes: every school to which the file does not say the way.
+func TestMissingMinutes(t *testing.T) {
+	p := changed(t, "how: random ", "how: near\n    minutes: minutes.csv ")
+	schools := someSchools(4, 1)
+	m := someMinutes(schools)
+	delete(m[schools[1].ID], schools[3].ID)
+	delete(m, schools[2].ID)
+	var faults *UnitsError
+	if _, err := p.Units(schools, m); !errors.As(err, &faults) || len(faults.Faults) != 2 ||
+		!strings.Contains(err.Error(), "school 100001, minutes: the file of minutes does not say how long it is to 1 of the 4 schools, school 100003 first") ||
+		!strings.Contains(err.Error(), "school 100002, minutes: the file of minutes does not say how long it is to 3 of the 4 schools") {
+		t.Errorf("Units = %v", err)
 	}
 }
 
@@ -134,7 +197,7 @@ func TestUnitsHasEverySchoolOnce(t *testing.T) {
 				schools[i].Attributes["trust"] = fmt.Sprint("Trust ", rapid.IntRange(0, 4).Draw(t, "which"))
 			}
 		}
-		roster, err := p.Units(schools)
+		roster, err := p.Units(schools, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +229,7 @@ func TestUnitsHasEverySchoolOnce(t *testing.T) {
 			}
 		}
 		shuffled := rapid.Permutation(schools).Draw(t, "order")
-		again, err := p.Units(shuffled)
+		again, err := p.Units(shuffled, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +270,7 @@ func TestUnitsFaults(t *testing.T) {
 	} {
 		schools := someSchools(12, 7)
 		c.change(schools)
-		_, err := c.p.Units(schools)
+		_, err := c.p.Units(schools, nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
@@ -215,7 +278,7 @@ func TestUnitsFaults(t *testing.T) {
 	schools := someSchools(12, 7)
 	schools[1].Attributes["region"], schools[5].Attributes["ks2_band"] = "", ""
 	var e *UnitsError
-	if _, err := rlc(t).Units(schools); !errors.As(err, &e) || len(e.Faults) != 2 {
+	if _, err := rlc(t).Units(schools, nil); !errors.As(err, &e) || len(e.Faults) != 2 {
 		t.Errorf("want two faults at once, got %v", err)
 	}
 }

@@ -122,6 +122,9 @@ func (p *Protocol) complete() {
 			p.Schools.IDs = "any"
 		}
 	}
+	if len(p.Draw.Match.On) > 0 && p.Draw.Match.Size == 0 {
+		p.Draw.Match.Size = 2
+	}
 	if p.Plan.Model == "" {
 		p.Plan.Model = "mixed"
 		if p.Trial.Measured == "schools" {

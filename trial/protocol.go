@@ -107,15 +107,16 @@ type LeaderRule struct {
 
 // DrawSettings says how the lots are drawn (see randomize/RULE.md).
 type DrawSettings struct {
-	Method     string         `yaml:"method" doc:"how schools are drawn: all at once, within strata, in blocks as they arrive, one after another to the arm that balances best, the best balanced of many candidates, or within matched sets" enum:"complete,stratified,blocks,minimisation,constrained,pairs" need:"yes"`
+	Method     string         `yaml:"method" doc:"how schools are drawn: all at once, within strata, in blocks as they arrive, one after another to the arm that balances best, the best balanced of many candidates, or within matched sets; simple (a coin for each school) and efron (a biased coin) are for teaching and comparison" enum:"complete,stratified,blocks,minimisation,constrained,pairs,simple,efron" need:"yes"`
 	Misfits    string         `yaml:"misfits" doc:"schools left over in a stratum (or a matched set): pooled over the trial, or within the stratum" enum:"pooled,within" default:"pooled"`
 	Chance     string         `yaml:"chance" doc:"where chance comes from: this computer, two parties' sealed numbers, a public beacon, or dice" enum:"local,two-party,beacon,dice" default:"local"`
 	Confirm    int            `yaml:"confirm" doc:"how many people must be named when the draw is made: 1 or 2" default:"1" min:"1" max:"2" unit:"person,people"`
 	Blocks     []int          `yaml:"blocks" doc:"method blocks: the block sizes" min:"1" max:"1000"`
-	Sequence   string         `yaml:"sequence" doc:"methods blocks and minimisation: the column with the order of arrival, a whole number" form:"name"`
-	Set        string         `yaml:"set" doc:"method pairs: the column that says which schools form a matched set" form:"name"`
+	Sequence   string         `yaml:"sequence" doc:"methods blocks, minimisation and efron: the column with the order of arrival, a whole number" form:"name"`
+	Set        string         `yaml:"set" doc:"method pairs, where the sets were matched elsewhere: the column that says which schools form a matched set" form:"name"`
+	Match      MatchRule      `yaml:"match" doc:"method pairs: schools alike in these columns are matched within their stratum when the roster is locked"`
 	Imbalance  string         `yaml:"imbalance" doc:"method minimisation: how imbalance is measured" enum:"range,variance,sd,taves"`
-	Best       Percent        `yaml:"best arm" doc:"method minimisation: the chance of the arm that balances best, e.g. 80 %"`
+	Best       Percent        `yaml:"best arm" doc:"method minimisation: the chance of the arm that balances best, e.g. 80 %; method efron: that of the arm that is behind"`
 	Candidates int            `yaml:"candidates" doc:"method constrained: how many candidate draws are made" min:"1" max:"10000000"`
 	Keep       Percent        `yaml:"keep" doc:"method constrained: which share of the candidates is kept, e.g. 10 %"`
 	Distinct   int            `yaml:"distinct at least" doc:"method constrained: how many different draws must be among those kept; left out: 1000" min:"1" max:"10000000"`
@@ -123,6 +124,12 @@ type DrawSettings struct {
 	PairsMost  Percent        `yaml:"pairs at most" doc:"method constrained: the greatest such share, e.g. 75 %; left out: fewer than all"`
 	Clusters   string         `yaml:"clusters" doc:"the column whose equal values are drawn as one, e.g. a federation; all of them lie in one stratum" form:"name"`
 	Balance    map[string]int `yaml:"balance" doc:"methods constrained and minimisation: the columns to be balanced, each with a whole-number weight" form:"name" min:"0" max:"1000000"`
+}
+
+// MatchRule says how schools are matched into pairs, triples, … before the draw.
+type MatchRule struct {
+	On   map[string]int `yaml:"on" doc:"the columns in which schools of a set are to be alike, each with a whole-number weight" form:"name" min:"0" max:"1000000"`
+	Size int            `yaml:"size" doc:"schools in a set: 2 for pairs (so if left out), 3 for triples" min:"2" max:"20" unit:"schools"`
 }
 
 // CommunityRule says how an arm's schools are drawn into communities.
@@ -133,6 +140,8 @@ type CommunityRule struct {
 	Within   string         `yaml:"within" doc:"how within (or near, mixed): the column that no community crosses" form:"name"`
 	Apart    []string       `yaml:"apart" doc:"columns: schools with the same value are never in one community" form:"name"`
 	Together []string       `yaml:"together" doc:"columns: schools with the same value are always in one community" form:"name"`
+	Minutes  string         `yaml:"minutes" doc:"a file beside this one with the minutes from every school to every other, taken in place of distances"`
+	Longest  int            `yaml:"travel minutes" doc:"longest journey within a community, in minutes as the file says; 0 for no limit" min:"0" max:"2000" unit:"minutes"`
 	Travel   int            `yaml:"travel km" doc:"longest distance within a community, in km as the crow flies; 0 for no limit" min:"0" max:"2000" unit:"km"`
 	Balance  map[string]int `yaml:"balance" doc:"how mixed (or near): the columns in which communities are to be alike, each with a whole-number weight" form:"name" min:"0" max:"1000000"`
 	Mix      Percent        `yaml:"mix" doc:"how near with balance, or mixed: the share of balance in the judgement, the rest being nearness; left out: none for near, all for mixed"`

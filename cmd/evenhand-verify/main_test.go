@@ -45,7 +45,7 @@ func drawnTrial(t *testing.T) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	roster, err := p.Units(schools)
+	roster, err := p.Units(schools, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

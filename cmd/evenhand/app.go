@@ -23,6 +23,7 @@ import (
 
 	"evenhand/trial"
 	"evenhand/trial/conduct"
+	"evenhand/trial/intake"
 	"evenhand/trial/store"
 )
 
@@ -370,7 +371,18 @@ func (a *app) actor() (string, error) {
 
 func (a *app) who() (conduct.Who, error) {
 	actor, err := a.actor()
-	return conduct.Who{Actor: actor, Now: a.now, Entropy: a.entropy, Program: programVersion()}, err
+	return conduct.Who{Actor: actor, Now: a.now, Entropy: a.entropy, Program: programVersion(), Minutes: a.minutes}, err
+}
+
+// minutes reads the file of minutes that stands beside the protocol.
+func (a *app) minutes(file string) (trial.Minutes, error) {
+	name := filepath.Join(filepath.Dir(a.protocolFlag), file)
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the minutes between schools, %s: %w", name, reason(err))
+	}
+	defer f.Close()
+	return intake.Minutes(name, f)
 }
 
 // storeAddress is where the store is.

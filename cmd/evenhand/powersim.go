@@ -213,7 +213,7 @@ func rosterNow(ctx context.Context, t *conduct.Trial) (version int, design rando
 	if design, err = t.Protocol.Design(); err != nil {
 		return 0, design, roster, nil, err
 	}
-	roster, err = t.Protocol.Units(ready)
+	roster, err = t.Units(ready)
 	return 0, design, roster, listed, err
 }
 

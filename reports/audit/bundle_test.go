@@ -117,7 +117,7 @@ func finished(t testing.TB, schools, pupils int) *maker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	roster, err := p.Units(r.Roster.Schools)
+	roster, err := p.Units(r.Roster.Schools, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

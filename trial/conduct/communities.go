@@ -42,7 +42,7 @@ func (t *Trial) DesignNow(ctx context.Context) (l LockedDesign, err error) {
 		if l.Design, err = t.Protocol.Design(); err != nil {
 			return err
 		}
-		l.Roster, err = t.Protocol.Units(schools)
+		l.Roster, err = t.Units(schools)
 		return err
 	})
 	return l, err

@@ -25,6 +25,10 @@ type Who struct {
 	Now     func() time.Time // the clock
 	Entropy io.Reader        // this computer's random source; read by Draw with local chance and by Rehearse only
 	Program string           // name and version of the program, for the record
+
+	// Minutes reads the file of minutes between schools that a protocol names.
+	// nil where there are no files.
+	Minutes func(file string) (trial.Minutes, error)
 }
 
 // Trial is a trial in a store, with the protocol that is in force.

@@ -59,6 +59,22 @@ type candidate struct {
 	checks     []Check
 }
 
+// Units turns schools into the roster that would be drawn from, with the
+// minutes between them where the protocol names a file of those.
+func (t *Trial) Units(schools []trial.School) (randomize.Roster, error) {
+	var minutes trial.Minutes
+	if file := t.Protocol.MinutesFile(); file != "" {
+		if t.Who.Minutes == nil {
+			return randomize.Roster{}, fmt.Errorf("the protocol names the file of minutes %s, and no files can be read here", file)
+		}
+		var err error
+		if minutes, err = t.Who.Minutes(file); err != nil {
+			return randomize.Roster{}, err
+		}
+	}
+	return t.Protocol.Units(schools, minutes)
+}
+
 // Checklist says whether the roster could be locked now.
 func (t *Trial) Checklist(ctx context.Context) (checks []Check, err error) {
 	err = t.read(ctx, func(tx *store.Tx) error {
@@ -209,11 +225,18 @@ func (t *Trial) candidate(tx *store.Tx) (candidate, error) {
 	var infeasible []string
 	feasible := "the design can be drawn on this roster, communities too, however chance falls"
 	if len(unstratified) == 0 && len(ready) > 0 {
-		c.roster, err = t.Protocol.Units(c.schools)
+		c.roster, err = t.Units(c.schools)
 		if err != nil {
 			infeasible = strings.Split(err.Error(), "\n")
 		} else {
 			infeasible = infeasibilities(c.design, c.roster)
+			matched, err := t.Protocol.Matching(c.roster)
+			if err != nil {
+				return c, err
+			}
+			if matched != "" {
+				feasible += "; matched: " + matched
+			}
 			for _, w := range randomize.Warnings(c.design, c.roster) {
 				feasible += "; to be known: " + w
 			}

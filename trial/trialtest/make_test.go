@@ -98,7 +98,7 @@ func conduct(t *testing.T, s *trialtest.Synthetic) conducted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	roster, err := p.Units(c.ready)
+	roster, err := p.Units(c.ready, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
