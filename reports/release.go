@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"evenhand/analysis/power"
 	"evenhand/analysis/sap"
 	"evenhand/reports/disclosure"
 	"evenhand/reports/figure"
@@ -276,8 +277,8 @@ func (x *releaser) leave(c *Cell, why string) {
 // those that count none; safe are the pictures that are drawn from them. What
 // is not named here has not been thought through, and a release leaves it out.
 var (
-	linked = []string{"headline", "design", "flow", "stages", "exits", "regions", "attrition-rates", "balance-randomised", "balance-analysed", "primary-scores", "primary-effect", "primary-scales", "primary-variance", "primary-model", "secondary-effects", "robustness", "shifts", "taking-part", "compliance", "adjusted", "not-run", "community-list", "community-schools", "sessions", "deviation-list", "digests", "acts", "ledger", "end"}
-	safe   = []string{"flow-figure", "stages-figure", "attrition-figure", "balance-figure", "effects-figure", "means-figure", "scales-figure", "communities-figure"}
+	linked = []string{"headline", "design", "flow", "stages", "exits", "regions", "detectable", "attrition-rates", "balance-randomised", "balance-analysed", "primary-scores", "primary-effect", "primary-scales", "primary-variance", "primary-model", "secondary-effects", "robustness", "shifts", "taking-part", "compliance", "adjusted", "not-run", "community-list", "community-schools", "sessions", "deviation-list", "digests", "acts", "ledger", "end"}
+	safe   = []string{"flow-figure", "stages-figure", "detectable-figure", "attrition-figure", "balance-figure", "effects-figure", "means-figure", "scales-figure", "communities-figure"}
 )
 
 // leaveUnknown leaves out the tables and pictures that are not linked.
@@ -310,6 +311,7 @@ func (x *releaser) system() error {
 	if x.in.Protocol.Trial.Measured != "schools" {
 		x.flow()
 		x.attritionCells()
+		x.detectableCells()
 		x.outcomes()
 		x.baseline()
 	}
@@ -429,6 +431,53 @@ func (x *releaser) flow() {
 		reasons = append(reasons, whole["not analysed, "+reason])
 	}
 	x.sum(whole["not analysed"], reasons...)
+}
+
+// detectableCells links the pupils randomised and analysed with the flow's.
+// Those with free school meals are linked with nothing: their numbers, and the
+// mean size and its spread that would give them away, are left out; what the
+// protocol expects is no count of anybody.
+func (x *releaser) detectableCells() {
+	t := x.table("detectable")
+	if t == nil {
+		return
+	}
+	const why = "their number is linked with no other table"
+	for col, s := range x.in.Detectable {
+		if s.Stage == power.AtProtocol {
+			continue
+		}
+		kind := map[string]string{power.AtRandomisation: "randomised", power.AtAnalysis: "analysed"}[s.Stage]
+		for _, row := range t.Rows {
+			name, c := row.Cells[0].Text, row.Cells[1+col]
+			var of []string // the flow's counts that the cell is, or rests on
+			for _, a := range x.in.Flow.Arms {
+				if rest := strings.HasPrefix(name, "Average cluster size") || strings.HasPrefix(name, "Cluster sizes"); rest || name == "Pupils: total" || name == "Pupils: control" && a.Control || name == "Pupils: intervention" && !a.Control {
+					of = append(of, "flow/"+a.Arm+"/"+kind)
+				}
+			}
+			if of == nil || c.Kind != Number {
+				continue
+			}
+			if name == "Pupils: total" {
+				of = []string{"flow/all/" + kind}
+			}
+			i, ok := x.at[of[0]]
+			exact := ok && len(of) == 1 && float64(x.value(i)) == c.Value
+			switch {
+			case s.Group != power.Overall || !ok:
+				x.leave(c, why)
+			case strings.HasPrefix(name, "Pupils: ") && exact:
+				x.show(c, i)
+			case strings.HasPrefix(name, "Pupils: "):
+				x.leave(c, why)
+			default:
+				for _, k := range of {
+					x.derive(c, x.at[k])
+				}
+			}
+		}
+	}
 }
 
 // armOf gives the ID under which the flow knows an arm.

@@ -411,7 +411,7 @@ func TestReleaseOfTheSample(t *testing.T) {
 		}
 	}
 	for _, o := range done.Others {
-		if strings.Contains(o.Why, "not linked") {
+		if strings.Contains(o.Why, "it is not linked") {
 			t.Errorf("%s is in the report and not linked", o.What)
 		}
 	}

@@ -114,6 +114,7 @@ func init() { // parts and ParseTemplate refer to each other
 		{"summary", "effect on the primary outcome, in short", (*writer).summary, true},
 		{"flow", "participant flow: diagram and table", (*writer).participants, true},
 		{"recruitment", "stages of recruitment, who left and why, regions", (*writer).recruitment, false},
+		{"detectable", "the minimum detectable effect size at protocol, randomisation and analysis", (*writer).detectable, true},
 		{"attrition", "overall and differential attrition", (*writer).attrition, true},
 		{"balance", "baseline of those randomised and those analysed", (*writer).balance, true},
 		{"primary", "the primary outcome in full", (*writer).primary, true},

@@ -23,6 +23,7 @@ func (d *decoder) check(p *Protocol) {
 	d.checkSurveys(p)
 	d.checkOutcomes(p)
 	d.checkPlan(p)
+	d.checkSampleSize(p)
 	d.checkDisclosure(p)
 	d.checkDates(p)
 	if _, conflicts := p.rosterColumns(); len(d.faults) == 0 {
@@ -683,6 +684,71 @@ func (d *decoder) checkPlan(p *Protocol) {
 		d.say(at.to("pupil columns"), "schools are measured, so that there is no file of pupils", "take the pupil columns out")
 	case measured == "schools" && strings.HasPrefix(plan.EffectSize, "within-"):
 		d.say(at.to("effect size"), "schools are measured, so that there is no spread within schools", "choose total-unconditional, pooled-sd or control-sd")
+	}
+}
+
+func (d *decoder) checkSampleSize(p *Protocol) {
+	s, at := p.SampleSize, path{"sample size"}
+	for _, x := range []struct {
+		v         Decimal
+		low, high float64 // low ≤ v < high
+		means     string
+		at        path
+	}{
+		{s.Pupils, 1, 1e5, "the number of pupils of a school", at.to("pupils per school")},
+		{s.Classes, 1, 1e3, "the number of classes of a school", at.to("classes per school")},
+		{s.ICC, 0, 1, "a share of the variance", at.to("icc")},
+		{s.ICCClass, 0, 1, "a share of the variance", at.to("icc class")},
+		{s.ICCCommunity, 0, 1, "a share of the variance", at.to("icc community")},
+		{s.PrePupil, 0, 1, "a correlation", at.to("pre-post pupil")},
+		{s.PreClass, 0, 1, "a correlation", at.to("pre-post class")},
+		{s.PreSchool, 0, 1, "a correlation", at.to("pre-post school")},
+		{s.Covariates, 0, 1e3, "a number of covariates", at.to("school covariates")},
+		{s.FSM.Pupils, 1, 1e5, "the number of pupils of a school", at.to("fsm", "pupils per school")},
+		{s.FSM.ICC, 0, 1, "a share of the variance", at.to("fsm", "icc")},
+		{s.FSM.PrePupil, 0, 1, "a correlation", at.to("fsm", "pre-post pupil")},
+		{s.FSM.PreSchool, 0, 1, "a correlation", at.to("fsm", "pre-post school")},
+	} {
+		if x.v.Set && d.good(x.at...) && (x.v.Value < x.low || x.v.Value >= x.high) {
+			d.say(x.at, fmt.Sprintf("%s cannot be %s", x.means, decimalText(x.v.Value)), fmt.Sprintf("it must be at least %s and below %s", decimalText(x.low), decimalText(x.high)))
+		}
+	}
+	if sum := s.ICC.Value + s.ICCClass.Value; sum >= 1 && d.good(at...) {
+		d.say(at.to("icc class"), fmt.Sprintf("the shares between schools and between classes add up to %s", decimalText(sum)), "something must be left for the pupils: their sum must be below 1")
+	}
+	if s.Classes.Set != s.ICCClass.Set && d.good(at...) {
+		d.say(at, "classes are a level of their own only with both `classes per school` and `icc class`", "give the other one too, or take the one out")
+	}
+	if s.ICCCommunity.Set && d.good(at...) {
+		switch {
+		case len(p.Communities) == 0:
+			d.say(at.to("icc community"), "no arm has communities", "declare `communities`, or take this out")
+		case s.Classes.Set:
+			d.say(at.to("icc community"), "classes and communities cannot both be levels of the sample size", "there is no formula for both: keep the one that matters more, and use `evenhand power simulate` for the whole")
+		}
+	}
+	if x := s.Alpha; d.good(at.to("alpha")...) && (x <= 0 || x >= 1) {
+		d.say(at.to("alpha"), "the significance level must lie above 0 % and below 100 %", "5 % is usual")
+	}
+	if x := s.Power; d.good(at.to("power")...) && (x <= s.Alpha || x >= 1) {
+		d.say(at.to("power"), "the power must lie above the significance level and below 100 %", "80 % is usual")
+	}
+	for _, x := range []struct {
+		v   Percent
+		key string
+	}{{s.LostSchools, "schools lost"}, {s.LostPupils, "pupils lost"}} {
+		if d.good(at.to(x.key)...) && x.v >= 1 {
+			d.say(at.to(x.key), "nobody would be left", "write the share that is expected to be lost, below 100 %")
+		}
+	}
+	if c := s.FSM.Column; c != "" && d.good("plan", "pupil columns") && d.good("plan", "subgroups") {
+		here := at.to("fsm", "column")
+		ids := names(p.Plan.PupilColumns, func(c PupilColumn) string { return c.ID })
+		if d.known(here, c, "pupil column", ids) && p.Plan.PupilColumns[slices.Index(ids, c)].Kind != "yes/no" {
+			d.say(here, fmt.Sprintf("the pupil column %q is no yes/no column", c), "it must say who has free school meals and who has not")
+		}
+	} else if c == "" && s.FSM.Pupils.Set && d.good(at...) {
+		d.say(at.to("fsm"), "it is not said which column of the pupil file tells who has free school meals", "write `column:` with the ID of a yes/no pupil column")
 	}
 }
 

@@ -73,7 +73,8 @@ func TestDefaults(t *testing.T) {
 		Outcomes: []Outcome{{ID: "reading", Label: "Reading test", Column: "READING", Primary: true, Baseline: BaselineMeasure{Column: "READING_BEFORE", Label: "READING_BEFORE"}}},
 		Plan: Plan{Model: "mixed", Covariates: []string{"baseline", "strata"}, DF: "satterthwaite", EffectSize: "total-unconditional", Interval: 0.95,
 			Missing: MissingRule{ImputeAbove: 0.05, Imputations: 20}, Multiplicity: "none"},
-		Security: "none", Disclosure: Disclosure{Rule: "srs10", Threshold: 10},
+		SampleSize: SampleSize{Alpha: 0.05, Power: 0.8, Tails: 2},
+		Security:   "none", Disclosure: Disclosure{Rule: "srs10", Threshold: 10},
 	}
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -159,6 +160,11 @@ var faultCases = []struct {
 	{"blocks and weights", []string{"method: stratified  ", "method: blocks\n  blocks: [4, §5]\n  sequence: pupils  ", "  misfits: pooled ", "  # "}, []string{"a block of 5 cannot be shared out by weights that sum to 2|multiples of 2"}},
 	{"complete with strata", []string{"method: stratified  ", "method: §complete  ", "  misfits: pooled ", "  # "}, []string{"the draw is complete, but strata are declared"}},
 	{"two parties, one person", []string{"chance: local ", "chance: two-party ", "confirm: 1 person", "confirm: §1 person"}, []string{"two parties are two people"}},
+	{"sample size out of range", []string{"  icc: 0.13 ", "  icc: §1 "}, []string{`a share of the variance cannot be 1|below 1`}},
+	{"sample size with classes by half", []string{"  icc: 0.13 ", "  icc class: 0.05\n  icc: 0.13 ", "\nsample size:", "\n§sample size:"}, []string{"classes are a level of their own only with both"}},
+	{"sample size of an unknown column", []string{"column: everfsm6, pupils", "column: §everfms6, pupils"}, []string{`"everfms6" is not a pupil column of this protocol|did you mean "everfsm6"?`}},
+	{"nobody left by the sample size", []string{"schools lost: 0 %", "schools lost: §100 %"}, []string{"nobody would be left"}},
+	{"power below alpha", []string{"  icc: 0.13 ", "  power: §4 %\n  icc: 0.13 "}, []string{"the power must lie above the significance level"}},
 	{"community of no arm", []string{"arm: rlc", "arm: §rlcs"}, []string{`"rlcs" is not an arm of this protocol|did you mean "rlc"?`}},
 	{"community of the control arm", []string{"arm: rlc", "arm: §control"}, []string{`"control" is the control arm`}},
 	{"within nothing", []string{"how: random ", "how: §within "}, []string{"formed within a column, but none is named"}},

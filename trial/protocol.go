@@ -22,6 +22,7 @@ type Protocol struct {
 	Surveys     []Survey        `yaml:"surveys" doc:"surveys of staff and when they are held"`
 	Outcomes    []Outcome       `yaml:"outcomes" doc:"what is measured, when, and in which range" need:"yes"`
 	Plan        Plan            `yaml:"plan" doc:"the statistical analysis plan"`
+	SampleSize  SampleSize      `yaml:"sample size" doc:"what the number of schools was reckoned from, so that what the trial can detect is known at every stage"`
 	Security    string          `yaml:"security" doc:"whose security rating is shown: eef or none" enum:"eef,none" default:"none"`
 	Disclosure  Disclosure      `yaml:"disclosure" doc:"the smallest count that may be published"`
 }
@@ -248,6 +249,37 @@ type MissingRule struct {
 	ImputeAbove Percent  `yaml:"impute above" doc:"share of missing outcomes above which multiple imputation is added to the complete cases" default:"5 %"`
 	Imputations int      `yaml:"imputations" doc:"how many imputed data sets" default:"20" min:"2" max:"10000" unit:"imputations"`
 	Sensitivity []string `yaml:"sensitivity" doc:"delta, bounds, weights" enum:"delta,bounds,weights"`
+}
+
+// SampleSize is what the trial's size was reckoned from when it was planned.
+// The number of schools is the target of recruitment; what is not Set was not
+// given.
+type SampleSize struct {
+	Pupils       Decimal       `yaml:"pupils per school" doc:"how many pupils a school is expected to have in the analysis, e.g. 45"`
+	Classes      Decimal       `yaml:"classes per school" doc:"how many classes these pupils sit in, where classes are a level of their own"`
+	ICC          Decimal       `yaml:"icc" doc:"share of the outcome's variance between schools, in [0,1), e.g. 0.13"`
+	ICCClass     Decimal       `yaml:"icc class" doc:"share of it between classes of a school, in [0,1)"`
+	ICCCommunity Decimal       `yaml:"icc community" doc:"share of it between communities of the arm that has them, in [0,1)"`
+	PrePupil     Decimal       `yaml:"pre-post pupil" doc:"correlation of baseline and outcome among pupils within schools (and classes); left out: none is reckoned with"`
+	PreClass     Decimal       `yaml:"pre-post class" doc:"the same between classes of a school"`
+	PreSchool    Decimal       `yaml:"pre-post school" doc:"the same between schools"`
+	Covariates   Decimal       `yaml:"school covariates" doc:"how many covariates cost degrees of freedom at the level of schools; left out: 1 with a baseline among the covariates, else 0 (strata are added once schools are drawn)"`
+	Alpha        Percent       `yaml:"alpha" doc:"significance level" default:"5 %"`
+	Power        Percent       `yaml:"power" doc:"power wanted" default:"80 %"`
+	Tails        int           `yaml:"tails" doc:"1 or 2" default:"2" min:"1" max:"2"`
+	LostSchools  Percent       `yaml:"schools lost" doc:"share of the schools expected to be lost, e.g. 10 %" default:"0 %"`
+	LostPupils   Percent       `yaml:"pupils lost" doc:"share of the pupils in the other schools expected to be lost" default:"0 %"`
+	FSM          SampleSizeFSM `yaml:"fsm" doc:"the same for pupils with free school meals, on whom a trial is judged too"`
+}
+
+// SampleSizeFSM is the part of SampleSize for pupils with free school meals;
+// what is not Set is as for all pupils.
+type SampleSizeFSM struct {
+	Column    string  `yaml:"column" doc:"the yes/no column of the pupil file that says who has them" form:"name"`
+	Pupils    Decimal `yaml:"pupils per school" doc:"how many such pupils a school is expected to have"`
+	ICC       Decimal `yaml:"icc" doc:"share of their outcome's variance between schools; left out: as for all pupils"`
+	PrePupil  Decimal `yaml:"pre-post pupil" doc:"correlation of baseline and outcome among them within schools; left out: as for all pupils"`
+	PreSchool Decimal `yaml:"pre-post school" doc:"the same between schools; left out: as for all pupils"`
 }
 
 // Disclosure says which counts may not be published.

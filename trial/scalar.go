@@ -29,6 +29,7 @@ func init() { // the readers refer to the decoder, which refers to scalars
 		reflect.TypeFor[Date]():    textReader(ParseDate, "a day, written 2014-09-30, 30/09/2014 or 30 September 2014"),
 		reflect.TypeFor[Sizes]():   textReader(ParseSizes, "sizes, written 5 to 6, or 5 for exactly five"),
 		reflect.TypeFor[Range]():   textReader(ParseRange, "a range, written 80 to 120"),
+		reflect.TypeFor[Decimal](): textReader(parseOptional, "a number such as 45 or 0.13"),
 		reflect.TypeFor[Percent](): textReader(ParsePercent, "a percentage, written 95 %"),
 		reflect.TypeFor[Rule]():    readRule,
 	}
@@ -283,6 +284,11 @@ func (r Range) String() string {
 		return ""
 	}
 	return decimalText(r.Low) + " to " + decimalText(r.High)
+}
+
+func parseOptional(s string) (Decimal, error) {
+	x, err := ParseDecimal(s)
+	return Decimal{x, err == nil}, err
 }
 
 // decimalText is the shortest decimal that reads back as x, without exponent.

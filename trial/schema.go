@@ -19,6 +19,7 @@ const schemaID = "urn:evenhand:protocol:1"
 // text but are no text. ParseProtocol is stricter.
 var patterns = map[reflect.Type]*jsonschema.Schema{
 	reflect.TypeFor[Date]():    {Type: "string", Pattern: `^\s*([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}[/-][0-9]{1,2}[/-][0-9]{4}|[0-9]{1,2} [A-Za-z]+ [0-9]{4})\s*$`, Examples: []any{"2014-09-30", "30/09/2014", "30 September 2014"}},
+	reflect.TypeFor[Decimal](): {Type: "number", Examples: []any{45, 0.13}},
 	reflect.TypeFor[Percent](): {Type: "string", Pattern: `^\s*[0-9]+(\.[0-9]+)?\s*%\s*$`, Examples: []any{"95 %"}},
 	reflect.TypeFor[Range]():   {Type: "string", Pattern: `^\s*-?[0-9.]+ to -?[0-9.]+\s*$`, Examples: []any{"80 to 120"}},
 	reflect.TypeFor[Sizes]():   {OneOf: []*jsonschema.Schema{{Type: "integer", Minimum: "1"}, {Type: "string", Pattern: `^\s*[0-9]+( to [0-9]+)?( schools)?\s*$`}}, Examples: []any{"5 to 6"}},

@@ -102,7 +102,7 @@ func (a *app) powerCommand() *cobra.Command {
 				a.say("  by the two-t approximation %.2f; %s; alpha %v, %d-sided", s.Approximate, freedom(s.DF), in.Alpha, in.Tails)
 			})
 		}), true)
-	return group("power", "How many schools are needed, and what they can show", mdes, of, size, a.powerSimulateCommand())
+	return group("power", "How many schools are needed, and what they can show", mdes, of, size, a.powerCurveCommand(), a.powerStatusCommand(), a.powerSimulateCommand())
 }
 
 // powerFlags gives a command the inputs of package power. What a design does

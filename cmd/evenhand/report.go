@@ -25,7 +25,7 @@ import (
 // reportInput is what the report is built from.
 func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 	p := t.Protocol
-	in := reports.Input{GeneratedAt: a.now().UTC(), Phase: s.Facts.Phase(), Protocol: p, Flow: s.Flow}
+	in := reports.Input{GeneratedAt: a.now().UTC(), Phase: s.Facts.Phase(), Protocol: p, Flow: s.Flow, Detectable: s.Detectable}
 	for _, r := range s.Recruitment.Regions {
 		in.Regions = append(in.Regions, reports.RegionCount{Region: r.Region, Listed: r.Listed, Ready: r.Ready, Left: r.Left, Agreed: agreedIn(p, s, r.Region)})
 	}
@@ -44,7 +44,7 @@ func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 	}
 	in.Provenance = provenance(t, s)
 	for _, v := range s.Versions[1:] {
-		if s.Rosters != nil && v.At.After(s.Rosters[0].At) {
+		if len(s.Rosters) > 0 && v.At.After(s.Rosters[0].At) {
 			in.Deviations = append(in.Deviations, reports.Deviation{On: v.At, By: v.Author, Kind: fmt.Sprintf("protocol version %d", v.Version), What: "the protocol was amended after the roster was locked", Why: v.Reason})
 		}
 	}

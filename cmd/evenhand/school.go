@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evenhand/analysis/power"
 	"evenhand/trial"
 	"evenhand/trial/conduct"
 )
@@ -372,6 +373,22 @@ func (a *app) recruitment(r conduct.Recruitment) {
 		a.say("%d more were wanted by %s.", r.Needed, r.Closes)
 	default:
 		a.say("%d more are wanted.", r.Needed)
+	}
+	for _, d := range []struct {
+		s    power.Stage
+		with string
+	}{{r.Detectable.Now, fmt.Sprintf("With the %s ready now", count(r.Ready, "school"))}, {r.Detectable.Target, fmt.Sprintf("With the target of %d met", r.Target)}} {
+		if d.s.MDES == nil {
+			a.say("%s: no minimum detectable effect size: %s.", d.with, d.s.Why)
+			continue
+		}
+		pupils := fmt.Sprintf(" (%.1f pupils a school", d.s.Size())
+		if d.s.Size() == 0 {
+			pupils = " ("
+		} else {
+			pupils += ", "
+		}
+		a.say("%s the trial can detect %.3f SD%s%.4g degrees of freedom).", d.with, d.s.MDES.Exact, pupils, d.s.MDES.DF)
 	}
 	a.say("")
 	rows := [][]string{{"stage", "reached", "now", ""}}

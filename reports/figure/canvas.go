@@ -178,6 +178,42 @@ func dashes(o op) [][2]XY {
 	return out
 }
 
+// path is a line through several points; with on above 0 it is drawn in dashes
+// so long, off apart, that run on from one piece to the next.
+func (c *canvas) path(points []XY, class string, width, on, off float64) {
+	drawn, left := true, on
+	for i := 1; i < len(points); i++ {
+		a, b := points[i-1], points[i]
+		length := math.Hypot(b.X-a.X, b.Y-a.Y)
+		if !(length > 0) || math.IsInf(length, 0) {
+			continue
+		}
+		piece := func(from, to float64) {
+			at := func(s float64) XY { return XY{a.X + (b.X-a.X)*s/length, a.Y + (b.Y-a.Y)*s/length} }
+			p, q := at(from), at(to)
+			c.line(p.X, p.Y, q.X, q.Y, class)
+			c.ops[len(c.ops)-1].width = width
+		}
+		if on <= 0 {
+			piece(0, length)
+			continue
+		}
+		for at := 0.0; at < length; {
+			step := math.Min(left, length-at)
+			if drawn {
+				piece(at, at+step)
+			}
+			at, left = at+step, left-step
+			if left <= 1e-9 {
+				drawn = !drawn
+				if left = off; drawn {
+					left = on
+				}
+			}
+		}
+	}
+}
+
 // thin is a line in an arm's colour that does not ask for attention.
 func (c *canvas) thin(x1, y1, x2, y2 float64, class string) {
 	c.line(x1, y1, x2, y2, class)

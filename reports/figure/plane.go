@@ -59,12 +59,14 @@ func (p Plane) draw() (*canvas, float64) {
 	c.line(left, bottom, right, bottom, "axis")
 	c.line(left, top, left, bottom, "axis")
 	for _, b := range []struct {
-		line  []XY
-		class string
-	}{{p.Cautious, "axis"}, {p.Optimistic, "dash"}} {
-		for i := 1; i < len(b.line); i++ {
-			c.line(ax.at(100*b.line[i-1].X), ay.at(100*b.line[i-1].Y), ax.at(100*b.line[i].X), ay.at(100*b.line[i].Y), b.class)
+		line []XY
+		dash float64
+	}{{p.Cautious, 0}, {p.Optimistic, 4}} {
+		var at []XY
+		for _, q := range b.line {
+			at = append(at, XY{ax.at(100 * q.X), ay.at(100 * q.Y)})
 		}
+		c.path(at, "axis", 1, b.dash, 3)
 	}
 	c.text((left+right)/2, height-8, p.XAxis, muted, middle)
 	c.textUp(14, (top+bottom)/2, p.YAxis, muted, middle)

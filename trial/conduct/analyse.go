@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"evenhand/analysis"
+	"evenhand/analysis/power"
 	"evenhand/analysis/rows"
 	"evenhand/analysis/sap"
 	"evenhand/randomize"
@@ -286,13 +287,17 @@ type Snapshot struct {
 	DrawErrors  []store.DrawError
 	Annulment   *store.Annulment
 	Changes     []store.RecordedChange // of communities, after the draw
+	Detectable  []power.Stage          // what the trial can detect, at protocol, randomisation and analysis
 }
 
 // Snapshot reads it. Somebody who is to stay blind gets a *BlindError once
 // the draw is made.
 func (t *Trial) Snapshot(ctx context.Context) (s Snapshot, err error) {
 	err = t.read(ctx, func(tx *store.Tx) error {
-		s, err = t.snapshot(tx)
+		if s, err = t.snapshot(tx); err != nil {
+			return err
+		}
+		s.Detectable, err = t.detectable(s)
 		return err
 	})
 	return s, err

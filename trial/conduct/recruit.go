@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"evenhand/analysis/power"
 	"evenhand/trial"
 	"evenhand/trial/store"
 )
@@ -446,6 +447,12 @@ type Recruitment struct {
 	PerWeek  float64            `json:"per_week"`  // ready schools a week needed to meet the target; 0 without a date
 	LastFour float64            `json:"last_four"` // ready schools a week over the last four weeks
 	Closes   trial.Date         `json:"closes"`
+	// Detectable is the trial's minimum detectable effect size with the schools
+	// that are ready now, and as the protocol reckons with the target met.
+	Detectable struct {
+		Now    power.Stage `json:"now"`
+		Target power.Stage `json:"target"`
+	} `json:"detectable"`
 }
 
 // Recruitment counts the funnel.
@@ -517,6 +524,17 @@ func (t *Trial) recruitment(tx *store.Tx) (Recruitment, error) {
 		r.DaysLeft = int(closes.Sub(today).Hours()) / 24
 		r.PerWeek = float64(r.Needed) / (float64(r.DaysLeft) / 7)
 	}
+	var ready []trial.School
+	for _, s := range schools {
+		if s.Stage == trial.Ready {
+			ready = append(ready, s)
+		}
+	}
+	pupils, err := tx.Pupils()
+	if err != nil {
+		return r, err
+	}
+	r.Detectable.Now, r.Detectable.Target = t.detectableNow(ready, pupils)
 	since := trial.DateOf(today.AddDate(0, 0, -28))
 	recent := 0
 	for _, s := range schools {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"evenhand/analysis"
+	"evenhand/analysis/power"
 	"evenhand/analysis/sap"
 	"evenhand/reports"
 	"evenhand/trial"
@@ -75,6 +76,7 @@ func Input() reports.Input {
 			Receipts: []trial.Receipt{{Trial: "rlc", Size: 604, Head: digest(10), At: at("2014-09-23", "09:05:00")}, {Trial: "rlc", Size: 1871, Head: digest(11), At: at("2016-11-14", "16:30:00")}},
 		},
 	}
+	in.Detectable = detectable()
 	for i := range 24 {
 		arm := "rlc"
 		if i%2 == 1 {
@@ -86,6 +88,32 @@ func Input() reports.Input {
 }
 
 func digest(i int) string { return trial.DigestOf(fmt.Sprint("sample ", i)) }
+
+// detectable has a gap at every place where there may be one.
+func detectable() []power.Stage {
+	of := func(v float64) *float64 { return &v }
+	var all []power.Stage
+	for i, stage := range []string{power.AtProtocol, power.AtRandomisation, power.AtAnalysis} {
+		for k, group := range []string{power.Overall, power.FSM} {
+			s := power.Stage{Stage: stage, Group: group, Alpha: 0.05, Power: 0.8, Tails: 2, Covariates: 1, SchoolsTreated: 12, SchoolsControl: 12, ICC: of(0.2), PrePupil: of(0.7)}
+			s.PupilsTreated, s.PupilsControl = []float64{180, 172, 149}[i]/float64(1+2*k), []float64{180, 172, 159}[i]/float64(1+2*k)
+			if i > 0 {
+				s.CV = 0.21
+			}
+			if i == 2 {
+				s.Estimated, s.PreSchool, s.OwnSE = true, of(0.66), of(0.59)
+			}
+			if i == 0 && k == 1 {
+				s.PupilsTreated, s.PupilsControl = 0, 0
+				s.Why = "the protocol's `sample size` gives no `pupils per school` under `fsm`"
+			} else {
+				s.Detect()
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
 
 func communities() []reports.Community {
 	regions := []string{"London", "North West", "South East"}
@@ -164,7 +192,7 @@ func secondary() sap.Results {
 func Stopped() reports.Input {
 	in := Input()
 	in.Phase = trial.Stopped
-	in.Results, in.Communities, in.SchoolMeans = nil, nil, nil
+	in.Results, in.Communities, in.SchoolMeans, in.Detectable = nil, nil, nil, nil
 	in.Flow.Arms = nil
 	in.Provenance = reports.Provenance{Program: "evenhand 0.1.0", ProtocolVersion: 1, Protocol: digest(1), LedgerEntries: 77, LedgerHead: digest(12)}
 	in.Deviations = nil
