@@ -203,40 +203,31 @@ func BoundLeeClustered(y []float64, observed, treated []bool, cluster, group []i
 			}
 		}
 	}
-	statistic := func(upper bool) func(permute.Sample) (float64, error) {
-		return func(s permute.Sample) (float64, error) {
-			var t, c arm
-			for _, r := range s.Rows {
-				side := &c
-				if treated[r] {
-					side = &t
-				}
-				side.total++
-				if observed[r] {
-					side.y = append(side.y, y[r])
-				}
+	statistic := func(s permute.Sample, out []float64) error {
+		var t, c arm
+		for _, r := range s.Rows {
+			side := &c
+			if treated[r] {
+				side = &t
 			}
-			if len(t.y) == 0 || len(c.y) == 0 {
-				return 0, ErrAllMissing
+			side.total++
+			if observed[r] {
+				side.y = append(side.y, y[r])
 			}
-			b, err := bound(t, c)
-			if upper {
-				return b.High, err
-			}
-			return b.Low, err
 		}
+		if len(t.y) == 0 || len(c.y) == 0 {
+			return ErrAllMissing
+		}
+		b, err := bound(t, c)
+		out[0], out[1] = b.Low, b.High
+		return err
 	}
-	r := permute.Resampling{What: permute.Schools, Cluster: cluster, Group: group, Replicates: replicates, Seed: seed, Level: level, NeedRows: true}
-	r.Statistic = statistic(false)
-	low, err := permute.Run(r)
+	both, err := permute.Run(permute.Resampling{What: permute.Schools, Cluster: cluster, Group: group, Replicates: replicates, Seed: seed, Level: level, NeedRows: true, Values: 2,
+		Statistic: func() func(permute.Sample, []float64) error { return statistic }})
 	if err != nil {
 		return fail(err)
 	}
-	r.Statistic = statistic(true)
-	high, err := permute.Run(r)
-	if err != nil {
-		return fail(err)
-	}
+	low, high := both[0], both[1]
 	out := ClusteredLee{Lee: point, Replicates: replicates, Failed: max(low.Failed, high.Failed)}
 	out.SELow, out.SEHigh = low.SE, high.SE
 	crit := imbensManski((out.High-out.Low)/math.Max(out.SELow, out.SEHigh), level)

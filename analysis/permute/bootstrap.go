@@ -27,16 +27,20 @@ const (
 )
 
 // Sample is one bootstrap sample: rows of the data, with repeats, and for each
-// the school it belongs to. A school drawn twice is two schools.
+// the school it belongs to. A school drawn twice is two schools. Its slices are
+// used again for the next sample.
 type Sample struct {
 	Rows    []int
 	Cluster []int
 	// Counts is how often each school was drawn, for statistics that need only
-	// that; it is set for Schools and in the jackknife.
+	// that; it is set for Schools and where a school is left out for BCa.
 	Counts []int
 	// Outcome is a new outcome for every row of the data, for Residual; then
-	// Rows and Cluster are nil.
+	// Rows and Cluster are nil. (The data themselves come as rows.)
 	Outcome []float64
+	// LeftOut is one more than the row that was left out for BCa, which Pupils
+	// needs; 0 where none was.
+	LeftOut int
 }
 
 // Resampling describes a bootstrap.
@@ -53,11 +57,28 @@ type Resampling struct {
 	// Reflate).
 	Fitted, SchoolEffect, PupilResidual []float64
 
-	// Statistic is computed from a sample; it must be safe for concurrent use.
-	Statistic func(Sample) (float64, error)
-	// NeedRows says that the statistic reads Rows and Cluster under Schools; if
-	// it reads Counts alone, leaving this false saves their making.
+	// Statistic makes a function that computes Values numbers from a sample; it
+	// is called once for each processor, and what it makes may keep working
+	// space of its own.
+	Statistic func() func(s Sample, out []float64) error
+	Values    int
+	// NeedRows says that the statistic reads Rows and Cluster in every sample; if
+	// it reads Counts under Schools and LeftOut under Pupils, leaving this false
+	// saves their making.
 	NeedRows bool
+}
+
+// One is the Statistic of a single number; f must be safe for concurrent use.
+func One(f func(Sample) (float64, error)) func() func(Sample, []float64) error {
+	if f == nil {
+		return nil
+	}
+	return func() func(Sample, []float64) error {
+		return func(s Sample, out []float64) (err error) {
+			out[0], err = f(s)
+			return err
+		}
+	}
 }
 
 // Bootstrap is the outcome of resampling.
@@ -77,11 +98,11 @@ type Bootstrap struct {
 	Failed     int               `json:"failed"` // replicates without a value; they are left out
 }
 
-// Run resamples.
-func Run(r Resampling) (Bootstrap, error) {
+// Run resamples. The result has one Bootstrap for each value of the statistic.
+func Run(r Resampling) ([]Bootstrap, error) {
 	b, err := bootstrap(r)
 	if err != nil {
-		return Bootstrap{}, fmt.Errorf("bootstrap of %s: %w", r.What, err)
+		return nil, fmt.Errorf("bootstrap of %s: %w", r.What, err)
 	}
 	return b, nil
 }
@@ -92,27 +113,48 @@ type plan struct {
 	groups [][]int // schools of each group
 }
 
-func bootstrap(r Resampling) (Bootstrap, error) {
+func bootstrap(r Resampling) ([]Bootstrap, error) {
 	p, err := r.plan()
 	if err != nil {
-		return Bootstrap{}, err
+		return nil, err
 	}
-	out := Bootstrap{Varies: r.What, Replicates: r.Replicates}
-	ones := make([]int, len(p.rows))
-	for s := range ones {
-		ones[s] = 1
+	whole := (&sampler{plan: p}).leave(-1)
+	estimates := make([]float64, r.Values)
+	if err := r.Statistic()(whole, estimates); err != nil {
+		return nil, fmt.Errorf("of the data themselves: %w", err)
 	}
-	whole := p.sample(ones)
-	if r.What == Residual {
-		whole = Sample{Outcome: p.original()}
+	values := p.each(r.Replicates, func(s *sampler, i int) Sample { return s.draw(i) })
+	var left [][]float64
+	if r.What != Residual {
+		left = p.each(p.leftOut(), func(s *sampler, i int) Sample { return s.leave(i) })
 	}
-	if out.Estimate, err = r.Statistic(whole); err != nil {
-		return Bootstrap{}, fmt.Errorf("of the data themselves: %w", err)
+	all := make([]Bootstrap, r.Values)
+	for v := range all {
+		var jackknife []float64
+		if left != nil {
+			jackknife = left[v]
+		}
+		if all[v], err = p.judge(estimates[v], values[v], jackknife); err != nil {
+			return nil, err
+		}
 	}
-	values, failed := p.replicates()
-	out.Failed = failed
-	if failed*20 > r.Replicates {
-		return Bootstrap{}, fmt.Errorf("the statistic has no value in %d of %d replicates; there are too few schools for this model", failed, r.Replicates)
+	return all, nil
+}
+
+// judge makes the intervals of one value from its replicates and, but for
+// Residual, from the values with each unit left out.
+func (p *plan) judge(estimate float64, drawn, left []float64) (Bootstrap, error) {
+	out := Bootstrap{Varies: p.What, Replicates: p.Replicates, Estimate: estimate}
+	values := drawn[:0]
+	for _, v := range drawn {
+		if math.IsNaN(v) {
+			out.Failed++
+			continue
+		}
+		values = append(values, v)
+	}
+	if out.Failed*20 > p.Replicates {
+		return Bootstrap{}, &FewError{Failed: out.Failed, Replicates: p.Replicates}
 	}
 	mean := 0.0
 	for _, v := range values {
@@ -128,12 +170,12 @@ func bootstrap(r Resampling) (Bootstrap, error) {
 		return Bootstrap{}, ErrNoSpread
 	}
 	slices.Sort(values)
-	alpha := (1 - r.Level) / 2
-	out.Percentile = analysis.Interval{Low: quantile(values, alpha), High: quantile(values, 1-alpha), Level: r.Level, Method: "bootstrap of " + string(r.What) + ", percentile"}
-	if r.What == Residual {
+	alpha := (1 - p.Level) / 2
+	out.Percentile = analysis.Interval{Low: quantile(values, alpha), High: quantile(values, 1-alpha), Level: p.Level, Method: "bootstrap of " + string(p.What) + ", percentile"}
+	if p.What == Residual {
 		return out, nil
 	}
-	a, ok := p.acceleration()
+	a, ok := p.acceleration(left)
 	below := 0.0
 	for _, v := range values {
 		switch {
@@ -159,10 +201,17 @@ func bootstrap(r Resampling) (Bootstrap, error) {
 	lo, okLow := adjusted(alpha)
 	hi, okHigh := adjusted(1 - alpha)
 	if okLow && okHigh && lo < hi {
-		out.BCa = analysis.Interval{Low: quantile(values, lo), High: quantile(values, hi), Level: r.Level, Method: "bootstrap of " + string(r.What) + ", BCa"}
+		out.BCa = analysis.Interval{Low: quantile(values, lo), High: quantile(values, hi), Level: p.Level, Method: "bootstrap of " + string(p.What) + ", BCa"}
 		out.HasBCa = true
 	}
 	return out, nil
+}
+
+// FewError says that too many samples had no value.
+type FewError struct{ Failed, Replicates int }
+
+func (e *FewError) Error() string {
+	return fmt.Sprintf("the statistic has no value in %d of %d replicates: the schools drawn there do not tell the columns apart", e.Failed, e.Replicates)
 }
 
 func (r Resampling) plan() (*plan, error) {
@@ -179,7 +228,7 @@ func (r Resampling) plan() (*plan, error) {
 	if !(r.Level > 0 && r.Level < 1) {
 		say("a confidence level of %v is not between 0 and 1", r.Level)
 	}
-	if r.Statistic == nil {
+	if r.Statistic == nil || r.Values < 1 {
 		say("there is no statistic")
 	}
 	schools := 0
@@ -226,130 +275,147 @@ func (r Resampling) plan() (*plan, error) {
 	return p, errors.Join(faults...)
 }
 
-// sample lists the rows of schools drawn so often.
-func (p *plan) sample(counts []int) Sample {
-	s := Sample{Counts: counts}
-	if p.What == Schools && !p.NeedRows {
-		return s
+// sampler makes samples, in slices that it uses again.
+type sampler struct {
+	*plan
+	rows, cluster, counts []int
+	outcome, effect       []float64
+}
+
+// take lists the rows of schools drawn so often.
+func (s *sampler) take() Sample {
+	if s.What == Schools && !s.NeedRows {
+		return Sample{Counts: s.counts}
 	}
 	next := 0
-	for school, n := range counts {
+	for school, n := range s.counts {
 		for range n {
-			for _, row := range p.rows[school] {
-				s.Rows = append(s.Rows, row)
-				s.Cluster = append(s.Cluster, next)
+			for _, row := range s.plan.rows[school] {
+				s.rows, s.cluster = append(s.rows, row), append(s.cluster, next)
 			}
 			next++
 		}
 	}
-	return s
+	return Sample{Rows: s.rows, Cluster: s.cluster, Counts: s.counts}
 }
 
-func (p *plan) original() []float64 {
-	y := make([]float64, len(p.Cluster))
-	for i, c := range p.Cluster {
-		y[i] = p.Fitted[i] + p.SchoolEffect[c] + p.PupilResidual[i]
+// clear empties the sample; each school counts so often.
+func (s *sampler) clear(count int) {
+	s.rows, s.cluster, s.counts = s.rows[:0], s.cluster[:0], s.counts[:0]
+	for range s.plan.rows {
+		s.counts = append(s.counts, count)
 	}
-	return y
 }
 
 // draw makes replicate i from its own stream.
-func (p *plan) draw(i int) Sample {
-	g := rand.New(rand.NewPCG(p.Seed, uint64(i)))
-	if p.What == Residual {
-		y := make([]float64, len(p.Cluster))
-		effect := make([]float64, len(p.rows))
-		for s := range effect {
-			effect[s] = p.SchoolEffect[g.IntN(len(p.SchoolEffect))]
+func (s *sampler) draw(i int) Sample {
+	g := rand.New(rand.NewPCG(s.Seed, uint64(i)))
+	if s.What == Residual {
+		if s.outcome == nil {
+			s.outcome, s.effect = make([]float64, len(s.Cluster)), make([]float64, len(s.plan.rows))
 		}
-		for r, c := range p.Cluster {
-			y[r] = p.Fitted[r] + effect[c] + p.PupilResidual[g.IntN(len(y))]
+		for j := range s.effect {
+			s.effect[j] = s.SchoolEffect[g.IntN(len(s.SchoolEffect))]
 		}
-		return Sample{Outcome: y}
+		for r, c := range s.Cluster {
+			s.outcome[r] = s.Fitted[r] + s.effect[c] + s.PupilResidual[g.IntN(len(s.outcome))]
+		}
+		return Sample{Outcome: s.outcome}
 	}
-	counts := make([]int, len(p.rows))
-	if p.What == Pupils {
-		for s := range counts {
-			counts[s] = 1
-		}
+	if s.What == Pupils {
+		s.clear(1)
 	} else {
-		for _, schools := range p.groups {
+		s.clear(0)
+		for _, schools := range s.groups {
 			for range schools {
-				counts[schools[g.IntN(len(schools))]]++
+				s.counts[schools[g.IntN(len(schools))]]++
 			}
 		}
 	}
-	if p.What == Schools {
-		return p.sample(counts)
+	if s.What == Schools {
+		return s.take()
 	}
-	var s Sample
 	next := 0
-	for school, n := range counts {
-		rows := p.rows[school]
+	for school, n := range s.counts {
+		rows := s.plan.rows[school]
 		for range n {
 			for range rows {
-				s.Rows = append(s.Rows, rows[g.IntN(len(rows))])
-				s.Cluster = append(s.Cluster, next)
+				s.rows, s.cluster = append(s.rows, rows[g.IntN(len(rows))]), append(s.cluster, next)
 			}
 			next++
 		}
 	}
-	return s
+	return Sample{Rows: s.rows, Cluster: s.cluster}
 }
 
-func (p *plan) replicates() (values []float64, failed int) {
-	values = make([]float64, p.Replicates)
+// leftOut is the number of units that are left out one by one for BCa: schools,
+// or with pupils resampled in fixed schools, pupils.
+func (p *plan) leftOut() int {
+	if p.What == Pupils {
+		return len(p.Cluster)
+	}
+	return len(p.rows)
+}
+
+// leave makes the sample without unit i; all of the data where i is −1.
+func (s *sampler) leave(i int) Sample {
+	s.clear(1)
+	if s.What != Pupils {
+		if i >= 0 {
+			s.counts[i] = 0
+		}
+		return s.take()
+	}
+	if i < 0 {
+		return s.take()
+	}
+	if s.NeedRows {
+		for r, c := range s.Cluster {
+			if r != i {
+				s.rows, s.cluster = append(s.rows, r), append(s.cluster, c)
+			}
+		}
+	}
+	return Sample{Rows: s.rows, Cluster: s.cluster, LeftOut: i + 1}
+}
+
+// each computes the statistic of n samples, all values of the first number
+// first; NaN where there is none. Results do not depend on the number of
+// processors, each sample having a stream of its own.
+func (p *plan) each(n int, sample func(s *sampler, i int) Sample) [][]float64 {
+	all := make([][]float64, p.Values)
+	for v := range all {
+		all[v] = make([]float64, n)
+	}
 	workers := runtime.GOMAXPROCS(0)
 	var wait sync.WaitGroup
 	for id := range workers {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			for i := id; i < p.Replicates; i += workers {
-				v, err := p.Statistic(p.draw(i))
-				if err != nil || math.IsInf(v, 0) {
-					v = math.NaN()
+			s, statistic, out := &sampler{plan: p}, p.Statistic(), make([]float64, p.Values)
+			for i := id; i < n; i += workers {
+				err := statistic(sample(s, i), out)
+				for v := range all {
+					all[v][i] = out[v]
+					if err != nil || math.IsInf(out[v], 0) {
+						all[v][i] = math.NaN()
+					}
 				}
-				values[i] = v
 			}
 		}()
 	}
 	wait.Wait()
-	kept := values[:0]
-	for _, v := range values {
-		if math.IsNaN(v) {
-			failed++
-			continue
-		}
-		kept = append(kept, v)
-	}
-	return kept, failed
+	return all
 }
 
 // acceleration is Σ_g Σ l³/n_g³ / (6 (Σ_g Σ l²/n_g²)^(3/2)), with l = (n_g − 1)(mean
-// of θ₋ᵢ − θ₋ᵢ) from leaving each unit out: schools, or with pupils resampled in
-// fixed schools, pupils (each school then a group).
-func (p *plan) acceleration() (float64, bool) {
+// of θ₋ᵢ − θ₋ᵢ) from leaving each unit out; with pupils resampled in fixed
+// schools each school is a group.
+func (p *plan) acceleration(left []float64) (float64, bool) {
 	groups := p.groups
-	leave := func(s int) Sample {
-		counts := make([]int, len(p.rows))
-		for i := range counts {
-			counts[i] = 1
-		}
-		counts[s] = 0
-		return p.sample(counts)
-	}
 	if p.What == Pupils {
 		groups = p.rows
-		leave = func(row int) Sample {
-			var s Sample
-			for i, c := range p.Cluster {
-				if i != row {
-					s.Rows, s.Cluster = append(s.Rows, i), append(s.Cluster, c)
-				}
-			}
-			return s
-		}
 	}
 	var cubes, squares float64
 	for _, g := range groups {
@@ -357,18 +423,15 @@ func (p *plan) acceleration() (float64, bool) {
 		if n < 2 {
 			continue
 		}
-		theta := make([]float64, len(g))
 		mean := 0.0
-		for i, u := range g {
-			v, err := p.Statistic(leave(u))
-			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		for _, u := range g {
+			if math.IsNaN(left[u]) {
 				return 0, false
 			}
-			theta[i] = v
-			mean += v / n
+			mean += left[u] / n
 		}
-		for _, v := range theta {
-			l := (n - 1) * (mean - v)
+		for _, u := range g {
+			l := (n - 1) * (mean - left[u])
 			cubes += l * l * l / (n * n * n)
 			squares += l * l / (n * n)
 		}

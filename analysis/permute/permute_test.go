@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"evenhand/analysis/internal/golden"
 	"evenhand/analysis/robust"
@@ -345,6 +344,15 @@ func TestWestfallYoung(t *testing.T) {
 	}
 }
 
+// runOne is of a single value.
+func runOne(r Resampling) (Bootstrap, error) {
+	all, err := Run(r)
+	if err != nil {
+		return Bootstrap{}, err
+	}
+	return all[0], nil
+}
+
 // One school a pupil, one group: the bootstrap of a mean. Its SE is s√((n−1)/n)/√n
 // in the limit and its acceleration Σ(x−x̄)³/(6(Σ(x−x̄)²)^1.5).
 func TestBootstrapOfAMean(t *testing.T) {
@@ -360,15 +368,15 @@ func TestBootstrapOfAMean(t *testing.T) {
 		ss += (v - mean) * (v - mean)
 		cubes += (v - mean) * (v - mean) * (v - mean)
 	}
-	r := Resampling{What: Schools, Cluster: cluster, Replicates: 20_000, Seed: 3, Level: 0.95, Statistic: func(s Sample) (float64, error) {
+	r := Resampling{What: Schools, Cluster: cluster, Replicates: 20_000, Seed: 3, Level: 0.95, Values: 1, Statistic: One(func(s Sample) (float64, error) {
 		sum, m := 0.0, 0.0
 		for i, c := range s.Counts {
 			sum += float64(c) * x[i]
 			m += float64(c)
 		}
 		return sum / m, nil
-	}}
-	b, err := Run(r)
+	})}
+	b, err := runOne(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,7 +386,7 @@ func TestBootstrapOfAMean(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, ok := p.acceleration()
+	a, ok := p.acceleration(p.each(p.leftOut(), (*sampler).leave)[0])
 	if !ok {
 		t.Fatal("no acceleration")
 	}
@@ -387,12 +395,12 @@ func TestBootstrapOfAMean(t *testing.T) {
 	if !b.HasBCa || !(b.BCa.Low > b.Percentile.Low && b.BCa.High > b.Percentile.High) {
 		t.Errorf("%+v", b)
 	}
-	again, _ := Run(r)
+	again, _ := runOne(r)
 	if again != b {
 		t.Error("the same seed gives another answer")
 	}
 	r.Seed = 4
-	other, _ := Run(r)
+	other, _ := runOne(r)
 	if other == b {
 		t.Error("another seed gives the same answer")
 	}
@@ -423,12 +431,12 @@ func TestWhatVaries(t *testing.T) {
 		}
 		return sum[1]/n[1] - sum[0]/n[0], nil
 	}
-	base := Resampling{Cluster: d.school, Group: group, Replicates: 2000, Seed: 1, Level: 0.95, Statistic: effect, NeedRows: true}
+	base := Resampling{Cluster: d.school, Group: group, Replicates: 2000, Seed: 1, Level: 0.95, Statistic: One(effect), Values: 1, NeedRows: true}
 	se := map[Resample]float64{}
 	for _, what := range []Resample{Schools, Pupils, Both} {
 		r := base
 		r.What = what
-		b, err := Run(r)
+		b, err := runOne(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -463,7 +471,7 @@ func TestWhatVaries(t *testing.T) {
 	if r.PupilResidual, err = Reflate(pupils, 60); err != nil {
 		t.Fatal(err)
 	}
-	b, err := Run(r)
+	b, err := runOne(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -507,7 +515,7 @@ func TestReflate(t *testing.T) {
 }
 
 func TestBootstrapRefusals(t *testing.T) {
-	one := func(Sample) (float64, error) { return 1, nil }
+	one := One(func(Sample) (float64, error) { return 1, nil })
 	for name, r := range map[string]Resampling{
 		"unknown":     {What: "towns", Cluster: []int{0, 1}, Replicates: 100, Level: 0.95, Statistic: one},
 		"few":         {What: Schools, Cluster: []int{0, 1}, Replicates: 2, Level: 0.95, Statistic: one},
@@ -519,8 +527,9 @@ func TestBootstrapRefusals(t *testing.T) {
 		"groups":      {What: Schools, Cluster: []int{0, 1}, Group: []int{1}, Replicates: 100, Level: 0.95, Statistic: one},
 		"no effects":  {What: Residual, Cluster: []int{0, 1}, Replicates: 100, Level: 0.95, Statistic: one},
 		"no variance": {What: Schools, Cluster: []int{0, 1}, Replicates: 100, Level: 0.95, Statistic: one},
-		"fails":       {What: Schools, Cluster: []int{0, 1}, Replicates: 100, Level: 0.95, Statistic: func(Sample) (float64, error) { return 0, errors.New("no") }},
+		"fails":       {What: Schools, Cluster: []int{0, 1}, Replicates: 100, Level: 0.95, Statistic: One(func(Sample) (float64, error) { return 0, errors.New("no") })},
 	} {
+		r.Values = 1
 		if _, err := Run(r); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
@@ -540,11 +549,8 @@ func TestTheComparisonCanFail(t *testing.T) {
 }
 
 // 10,000 redraws of a trial of the RLC's size, studentised and adjusted, with
-// the interval: well under a second.
-func TestSpeed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED: timing is not looked at with -short")
-	}
+// the interval.
+func BenchmarkRedraws(b *testing.B) {
 	r := rand.New(rand.NewPCG(9, 9))
 	const schools, pupils = 114, 5000
 	y, pre := make([]float64, pupils), make([]float64, pupils)
@@ -558,25 +564,21 @@ func TestSpeed(t *testing.T) {
 		pre[i] = 100 + 15*r.NormFloat64()
 		y[i] = 0.5*pre[i] + float64(unit[i]%7) + 10*r.NormFloat64()
 	}
-	start := time.Now()
-	l, err := NewLinear(Studentised, y, [][]float64{ones(pupils), pre}, unit, nil, z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = Test(Problem{Drawn: drawn, Arm: 1, Redraws: 10_000, Level: 0.95, Statistic: l, Redraw: func(i int) []int {
-		g := rand.New(rand.NewPCG(1, uint64(i)))
-		arms := make([]int, schools)
-		for j, s := range g.Perm(schools) {
-			arms[s] = j % 2
+	for b.Loop() {
+		l, err := NewLinear(Studentised, y, [][]float64{ones(pupils), pre}, unit, nil, z)
+		if err != nil {
+			b.Fatal(err)
 		}
-		return arms
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	took := time.Since(start)
-	t.Logf("10,000 studentised redraws with interval: %v", took)
-	if took > 5*time.Second {
-		t.Errorf("10,000 redraws took %v, more than five times what they should", took)
+		_, err = Test(Problem{Drawn: drawn, Arm: 1, Redraws: 10_000, Level: 0.95, Statistic: l, Redraw: func(i int) []int {
+			g := rand.New(rand.NewPCG(1, uint64(i)))
+			arms := make([]int, schools)
+			for j, s := range g.Perm(schools) {
+				arms[s] = j % 2
+			}
+			return arms
+		}})
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 }

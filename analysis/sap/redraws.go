@@ -173,7 +173,7 @@ func (p *RedrawP) count(enumerated bool) {
 // schools. units[g] is the place, among the units that are drawn, of group g of
 // the data's level. A redraw puts whole schools into arms.
 func SchoolRefits(data *mixed.Data, method mixed.Method, units []int) (func() Refitter, int, error) {
-	shared, err := mixed.NewSchoolRefitter(data, method)
+	shared, err := mixed.NewRefitter(data, mixed.RefitOptions{Method: method})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -185,7 +185,7 @@ func SchoolRefits(data *mixed.Data, method mixed.Method, units []int) (func() Re
 			for g := range schools {
 				schools[g] = arms[units[g]]
 			}
-			if err := own.Refit(schools, fits); err != nil {
+			if err := own.Redrawn(schools, fits); err != nil {
 				return err
 			}
 			for e, f := range fits {

@@ -14,7 +14,6 @@ import (
 	"evenhand/analysis"
 	"evenhand/analysis/mixed"
 	"evenhand/analysis/permute"
-	"evenhand/analysis/robust"
 	"evenhand/analysis/sap"
 	"evenhand/randomize"
 )
@@ -515,7 +514,7 @@ func (r *fitRows) resampling(out *fitJSON) error {
 		}
 		cluster[i] = place[s]
 	}
-	b := permute.Resampling{What: what, Cluster: cluster, Group: group, Replicates: r.bootstrap, Seed: r.seed, Level: r.confidence, NeedRows: true}
+	b := permute.Resampling{What: what, Cluster: cluster, Group: group, Replicates: r.bootstrap, Seed: r.seed, Level: r.confidence}
 	if what == permute.Residual {
 		if r.model.value != modelMixed || r.mixedModel().Slope != mixed.NoSlope {
 			return usagef("--resample residual: for --model mixed without --slope: it resamples the effects of a model's schools")
@@ -524,26 +523,72 @@ func (r *fitRows) resampling(out *fitJSON) error {
 			return err
 		}
 	}
-	out.Bootstrap = &fitBootstrap{Varies: what, Replicates: r.bootstrap, Seed: r.seed}
-	for a, arm := range r.data.Arms {
-		if a == r.data.Control {
-			continue
-		}
-		term := mixed.ArmTerm(arm, r.data.Arms[r.data.Control])
-		for _, scale := range []analysis.Scale{analysis.ScaleDifference, analysis.ScaleTotalUnconditional} {
-			b.Statistic = func(s permute.Sample) (float64, error) { return r.statistic(s, term, scale) }
-			got, err := permute.Run(b)
-			if err != nil {
-				return err
-			}
-			e := fitResampled{Term: term, Scale: scale, Estimate: got.Estimate, SE: got.SE, Bias: got.Bias, Percentile: [2]float64{got.Percentile.Low, got.Percentile.High}, Failed: got.Failed}
-			if got.HasBCa {
-				e.BCa = &[2]float64{got.BCa.Low, got.BCa.High}
-			}
-			out.Bootstrap.Estimates = append(out.Bootstrap.Estimates, e)
+	data := *r.data
+	data.Levels = []mixed.Level{{Name: r.clusterName, Index: cluster}}
+	var arms []int // the arm of each effect
+	for a := range r.data.Arms {
+		if a != r.data.Control {
+			arms = append(arms, a)
 		}
 	}
+	scales := []analysis.Scale{analysis.ScaleDifference, analysis.ScaleTotalUnconditional}
+	b.Values = len(arms) * len(scales)
+	if r.mixedModel().Slope != mixed.NoSlope {
+		b.NeedRows = true
+		b.Statistic = func() func(permute.Sample, []float64) error {
+			return func(s permute.Sample, out []float64) error { return r.slopeStatistic(&data, s, out) }
+		}
+	} else {
+		refits, err := mixed.NewRefitter(&data, mixed.RefitOptions{Method: r.mixedModel().Method, LeastSquares: r.model.value == modelOLS, Weights: r.weights, Unconditional: true, Rows: what != permute.Schools})
+		if err != nil {
+			return err
+		}
+		b.Statistic = refitStatistic(refits)
+	}
+	all, err := permute.Run(b)
+	var few *permute.FewError
+	if errors.As(err, &few) && r.strataCol == "" && len(r.factors) > 0 {
+		return withHint(err, "schools are drawn within strata where --strata names their column, so that no stratum is left without")
+	}
+	if err != nil {
+		return err
+	}
+	out.Bootstrap = &fitBootstrap{Varies: what, Replicates: r.bootstrap, Seed: r.seed}
+	for i, got := range all {
+		term := mixed.ArmTerm(r.data.Arms[arms[i/len(scales)]], r.data.Arms[r.data.Control])
+		e := fitResampled{Term: term, Scale: scales[i%len(scales)], Estimate: got.Estimate, SE: got.SE, Bias: got.Bias, Percentile: [2]float64{got.Percentile.Low, got.Percentile.High}, Failed: got.Failed}
+		if got.HasBCa {
+			e.BCa = &[2]float64{got.BCa.Low, got.BCa.High}
+		}
+		out.Bootstrap.Estimates = append(out.Bootstrap.Estimates, e)
+	}
 	return nil
+}
+
+// refitStatistic is, for each arm, the adjusted difference and the effect size
+// in the total SD of the model without covariates.
+func refitStatistic(refits *mixed.Refitter) func() func(permute.Sample, []float64) error {
+	return func() func(permute.Sample, []float64) error {
+		own := refits.Clone()
+		fits := make([]mixed.Refit, own.Effects())
+		return func(s permute.Sample, out []float64) error {
+			var err error
+			switch {
+			case s.Outcome != nil:
+				err = own.Outcome(s.Outcome, fits)
+			case s.LeftOut > 0:
+				err = own.Without(s.LeftOut-1, fits)
+			case s.Rows != nil:
+				err = own.Rows(s.Rows, s.Cluster, fits)
+			default:
+				err = own.Resampled(s.Counts, fits)
+			}
+			for e, f := range fits {
+				out[2*e], out[2*e+1] = f.Estimate, f.Estimate/f.UnconditionalSD
+			}
+			return err
+		}
+	}
 }
 
 // residuals are what a residual bootstrap resamples, each reflated to the
@@ -586,62 +631,35 @@ func (r *fitRows) residuals(b *permute.Resampling, cluster []int) error {
 	return err
 }
 
-// statistic fits the model to a bootstrap sample.
-func (r *fitRows) statistic(s permute.Sample, term string, scale analysis.Scale) (float64, error) {
-	data := *r.data
-	if s.Outcome != nil {
-		data.Y = s.Outcome
-	} else {
-		data.Y, data.Arm = pickFloats(data.Y, s.Rows), pickInts(data.Arm, s.Rows)
-		data.Columns = slices.Clone(data.Columns)
-		for k := range data.Columns {
-			if v := data.Columns[k].Values; v != nil {
-				data.Columns[k].Values = pickFloats(v, s.Rows)
-			}
-		}
-		if data.Levels != nil {
-			data.Levels = []mixed.Level{{Name: data.Levels[0].Name, Index: s.Cluster}}
+// slopeStatistic fits a model with random slopes to a bootstrap sample: for each
+// arm the adjusted difference and the effect size in the total SD of the model
+// without covariates.
+func (r *fitRows) slopeStatistic(whole *mixed.Data, s permute.Sample, out []float64) error {
+	data := *whole
+	data.Y, data.Arm = pickFloats(data.Y, s.Rows), pickInts(data.Arm, s.Rows)
+	data.Columns = slices.Clone(data.Columns)
+	for k := range data.Columns {
+		if v := data.Columns[k].Values; v != nil {
+			data.Columns[k].Values = pickFloats(v, s.Rows)
 		}
 	}
-	if r.model.value == modelOLS {
-		own := robust.Data{Y: data.Y, X: r.columns(&data)}
-		if r.weights != nil {
-			own.Weights = r.weights
-			if s.Outcome == nil {
-				own.Weights = pickFloats(r.weights, s.Rows)
-			}
-		}
-		fit, err := robust.Least(own)
-		if err != nil {
-			return 0, err
-		}
-		b := fit.Beta[fit.Index(term)]
-		if scale == analysis.ScaleDifference {
-			return b, nil
-		}
-		own.X = r.columns(data.Unconditional())
-		plain, err := robust.Least(own)
-		if err != nil {
-			return 0, err
-		}
-		return b / plain.Sigma, nil
-	}
+	data.Levels = []mixed.Level{{Name: whole.Levels[0].Name, Index: s.Cluster}}
 	fit, err := mixed.New(&data, r.mixedModel())
 	if err != nil {
-		return 0, err
-	}
-	c, ok := fit.Coefficient(term)
-	if !ok {
-		return 0, fmt.Errorf("no coefficient %s", term)
-	}
-	if scale == analysis.ScaleDifference {
-		return c.Estimate, nil
+		return err
 	}
 	plain, err := mixed.New(data.Unconditional(), r.mixedModel())
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return c.Estimate / totalSD(plain), nil
+	at := 0
+	for _, c := range fit.Coefficients {
+		if c.Arm {
+			out[at], out[at+1] = c.Estimate, c.Estimate/totalSD(plain)
+			at += 2
+		}
+	}
+	return nil
 }
 
 // totalSD is the SD over all schools of a fitted model.
