@@ -23,6 +23,7 @@ const (
 type canvas struct {
 	ops   []op
 	texts []string
+	width float64 // beyond which no text runs; 0 stands for 680
 }
 
 // shape is what an op draws.
@@ -138,13 +139,20 @@ func (c *canvas) tick(x, y float64, s string, a anchor) {
 }
 
 func (c *canvas) write(x, y float64, s string, st style, a anchor, class string) {
+	width := c.width
+	if width == 0 {
+		width = 680
+	}
+	room := map[anchor]float64{start: width - x, end: x, middle: 2 * math.Min(x, width-x)}[a]
+	s = Fit(s, math.Max(room, 0), st.size, st.bold)
 	c.add(op{shape: shapeText, class: class, points: []XY{{x, y}}, text: s, style: st, anchor: a, fill: colourOf(st.class)})
 }
 
-// textUp writes a text that runs upwards.
-func (c *canvas) textUp(x, y float64, s string, st style, a anchor) {
-	c.text(x, y, s, st, a)
-	c.ops[len(c.ops)-1].up = true
+// textUp writes a text that runs upwards, centred at y, no longer than room.
+func (c *canvas) textUp(x, y, room float64, s string, st style) {
+	s = Fit(s, room, st.size, st.bold)
+	c.texts = append(c.texts, s)
+	c.add(op{shape: shapeText, class: st.class, points: []XY{{x, y}}, text: s, style: st, anchor: middle, fill: colourOf(st.class), up: true})
 }
 
 func (c *canvas) line(x1, y1, x2, y2 float64, class string) {

@@ -43,10 +43,11 @@ func (f Funnel) draw() (*canvas, float64) {
 		x := left + scale(f.Target)
 		c.line(x, top-6, x, y-gap+4, "dash")
 		a := middle
-		if x+Width(f.TargetText, small, false)/2 > width {
+		text := Fit(f.TargetText, x, small, false)
+		if x+Width(text, small, false)/2 > width {
 			a = end
 		}
-		c.text(x, top-10, f.TargetText, muted, a)
+		c.text(x, top-10, text, muted, a)
 	}
 	return c, y
 }

@@ -11,16 +11,19 @@ type Interval struct {
 	Heading          bool   // a row that is only a heading: no estimate
 	Gap              string // why there is no estimate; "" if there is one
 	Strong           bool   // the primary result: its name in bold
+	Bounds           bool   // from Low to High, with no estimate between
 }
 
 // Intervals is a plot of estimates with their intervals, a row each, against a
 // line of no difference.
 type Intervals struct {
 	Title, Desc string
-	Axis        string // what is measured, with its unit
-	Below       string // what lies left of the line, e.g. "favours control"
-	Above       string // what lies right of it
-	Column      string // heading of the texts at the right
+	Axis        string  // what is measured, with its unit
+	Below       string  // what lies left of the line, e.g. "favours control"
+	Above       string  // what lies right of it
+	Column      string  // heading of the texts at the right
+	Second      string  // set: what a second scale above shows, e.g. outcome units
+	SecondPer   float64 // how many of its units make one of the axis
 	Rows        []Interval
 }
 
@@ -45,12 +48,16 @@ func (p Intervals) draw() (*canvas, float64) {
 		c.text(width-2, y, p.Column, muted, end)
 	}
 	if p.Below != "" {
-		c.text(ax.at(0)-8, y, Fit("◂ "+p.Below, ax.at(0)-left+labelW*0.4, small, false), muted, end)
+		c.text(ax.at(0)-8, y, Fit("← "+p.Below, ax.at(0)-left+labelW*0.4, small, false), muted, end)
 	}
 	if p.Above != "" {
-		c.text(ax.at(0)+8, y, Fit(p.Above+" ▸", right-ax.at(0)+20, small, false), muted, start)
+		c.text(ax.at(0)+8, y, Fit(p.Above+" →", right-ax.at(0)+20, small, false), muted, start)
 	}
 	y += 10
+	second := p.Second != "" && p.SecondPer > 0 && !math.IsInf(p.SecondPer, 0)
+	if second {
+		y += 2*lead + 2
+	}
 	top := y
 	type laid struct {
 		lines []string
@@ -75,6 +82,18 @@ func (p Intervals) draw() (*canvas, float64) {
 		c.line(x, bottom, x, bottom+4, "axis")
 		c.tick(x, bottom+16, labels[i], middle)
 	}
+	if second {
+		// the same scale in other units: its ends are the axis's, its marks round
+		at, labels := newAxis(ax.lo*p.SecondPer, ax.hi*p.SecondPer, 0, 1, 6).ticks()
+		for i, v := range at {
+			if x := ax.at(v / p.SecondPer); x >= left-0.5 && x <= right+0.5 {
+				c.line(x, top-4, x, top, "axis")
+				c.tick(x, top-8, labels[i], middle)
+			}
+		}
+		c.line(left, top, right, top, "axis")
+		c.text((left+right)/2, top-8-lead, Fit(p.Second, right-left+100, small, false), muted, middle)
+	}
 	c.line(ax.at(0), top-4, ax.at(0), bottom, "axis")
 	c.line(left, bottom, right, bottom, "axis")
 	for i, r := range p.Rows {
@@ -96,7 +115,9 @@ func (p Intervals) draw() (*canvas, float64) {
 			c.line(x1, l.y, x2, l.y, class)
 			c.line(x1, l.y-4, x1, l.y+4, class)
 			c.line(x2, l.y-4, x2, l.y+4, class)
-			c.mark(ax.at(r.Value), l.y, 5, r.Arm)
+			if !r.Bounds {
+				c.mark(ax.at(r.Value), l.y, 5, r.Arm)
+			}
 			c.text(width-2, l.y+4, r.Text, st, end)
 		}
 	}

@@ -21,19 +21,22 @@ type Map struct {
 	Title, Desc string
 	ScaleUnit   string // e.g. "km"
 	Groups      []MapGroup
+	Others      []Place // schools in no community
+	OthersLabel string  // what they are, e.g. the control arm's name
 }
 
 func (p Map) draw() (*canvas, float64, float64) {
 	c := &canvas{}
 	p.Groups = slices.Clone(p.Groups)
+	nowhere := func(q Place) bool { return !(math.Abs(q.Easting) < 1e9 && math.Abs(q.Northing) < 1e9) } // no place on earth
+	p.Others = slices.DeleteFunc(slices.Clone(p.Others), nowhere)
 	for i := range p.Groups {
-		p.Groups[i].Places = slices.DeleteFunc(slices.Clone(p.Groups[i].Places), func(q Place) bool {
-			return !(math.Abs(q.Easting) < 1e9 && math.Abs(q.Northing) < 1e9) // no place on earth
-		})
+		p.Groups[i].Places = slices.DeleteFunc(slices.Clone(p.Groups[i].Places), nowhere)
 	}
 	const side = 460.0
+	c.width = side
 	minE, maxE, minN, maxN := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
-	for _, g := range p.Groups {
+	for _, g := range append([]MapGroup{{Places: p.Others}}, p.Groups...) {
 		for _, q := range g.Places {
 			minE, maxE = math.Min(minE, q.Easting), math.Max(maxE, q.Easting)
 			minN, maxN = math.Min(minN, q.Northing), math.Max(maxN, q.Northing)
@@ -49,6 +52,9 @@ func (p Map) draw() (*canvas, float64, float64) {
 	y := func(n float64) float64 { return 20 + (maxN-n)*scale }
 	type label struct{ x, y float64 }
 	var labels []label
+	for _, q := range p.Others {
+		c.add(op{shape: shapeDisc, class: "other", points: []XY{{x(q.Easting), y(q.Northing)}}, r: 2.6, fill: paper, stroke: ruleColour, width: 1.2})
+	}
 	for i, g := range p.Groups {
 		if len(g.Places) == 0 {
 			labels = append(labels, label{-1, -1})
@@ -69,12 +75,29 @@ func (p Map) draw() (*canvas, float64, float64) {
 			c.mark(x(q.Easting), y(q.Northing), 3.6, Arm{Index: i})
 		}
 	}
+	// Labels that would hide one another move apart, up and down.
+	for range 60 {
+		for i := range labels {
+			for k := range i {
+				a, b := &labels[i], &labels[k]
+				if a.x < 0 || b.x < 0 || math.Abs(a.x-b.x) > (tag(p.Groups[i].Label)+tag(p.Groups[k].Label))/2+1 || math.Abs(a.y-b.y) >= 17 {
+					continue
+				}
+				shift := (17 - math.Abs(a.y-b.y)) / 2
+				if a.y < b.y {
+					shift = -shift
+				}
+				a.y, b.y = a.y+shift, b.y-shift
+			}
+		}
+	}
 	for i, l := range labels {
 		if l.x < 0 {
 			continue
 		}
-		s := p.Groups[i].Label
-		w := math.Max(Width(s, small, true)+8, 17)
+		s := Fit(p.Groups[i].Label, side/3, small, true)
+		w := tag(s)
+		l.x = math.Max(w/2+1, math.Min(l.x, side-w/2-1))
 		c.rect(l.x-w/2, l.y-8, w, 16, "box")
 		c.text(l.x, l.y+4, s, style{small, true, "ink"}, middle)
 	}
@@ -91,7 +114,18 @@ func (p Map) draw() (*canvas, float64, float64) {
 	c.line(20, y0-4, 20, y0+4, "axis")
 	c.line(20+length*scale, y0-4, 20+length*scale, y0+4, "axis")
 	c.tick(20+length*scale+8, y0+4, fmt.Sprintf("%g %s", length/1000, p.ScaleUnit), start)
+	if len(p.Others) > 0 && p.OthersLabel != "" {
+		text := Fit(p.OthersLabel, side/2-30, small, false)
+		w := Width(text, small, false)
+		c.add(op{shape: shapeDisc, class: "other", points: []XY{{side - w - 14, y0}}, r: 2.6, fill: paper, stroke: ruleColour, width: 1.2})
+		c.text(side-4, y0+4, text, muted, end)
+	}
 	return c, side, h + 18
+}
+
+// tag is how wide the box around a community's label is.
+func tag(label string) float64 {
+	return math.Max(Width(Fit(label, 150, small, true), small, true)+8, 17)
 }
 
 // Draw gives the SVG.

@@ -69,7 +69,7 @@ func (p Plane) draw() (*canvas, float64) {
 		c.path(at, "axis", 1, b.dash, 3)
 	}
 	c.text((left+right)/2, height-8, p.XAxis, muted, middle)
-	c.textUp(14, (top+bottom)/2, p.YAxis, muted, middle)
+	c.textUp(14, (top+bottom)/2, bottom-top+20, p.YAxis, muted)
 	// a key in the corner that no boundary reaches
 	key := 0.0
 	for _, s := range []string{p.CautiousLabel, p.Between, p.High} {

@@ -20,10 +20,11 @@ var widths = [95]int{
 
 // Width estimates how wide a text is at a type size, in the unit of size.
 // Letters outside ASCII count as wide as they can reasonably be, so that the
-// estimate errs on the side of a larger box.
+// estimate errs on the side of a larger box. What is invisible is as wide as the
+// code that is shown for it.
 func Width(s string, size float64, bold bool) float64 {
 	sum := 0
-	for _, r := range s {
+	for _, r := range Visible(s) {
 		switch {
 		case r >= ' ' && r <= '~':
 			sum += widths[r-' ']
@@ -67,6 +68,7 @@ func Wrap(s string, width, size float64, bold bool, max int) []string {
 		if max > 0 && len(lines) > max {
 			break
 		}
+		word = Visible(word)
 		try := word
 		if line != "" {
 			try = line + " " + word
@@ -107,6 +109,7 @@ func Wrap(s string, width, size float64, bold bool, max int) []string {
 
 // Fit cuts a text to a width, with … where something was cut off.
 func Fit(s string, width, size float64, bold bool) string {
+	s = Visible(s)
 	if Width(s, size, bold) <= width {
 		return s
 	}
