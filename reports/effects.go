@@ -61,7 +61,7 @@ func (w *writer) summary() {
 		}
 	}
 	w.table(t)
-	w.figure(w.allEffects())
+	w.every(r)
 	w.small("An effect size is the " + scaleWords(lines[0].c.EffectSize.Scale) + ". Positive values are in favour of the programme.")
 }
 
@@ -157,6 +157,7 @@ func (w *writer) primary() {
 		scores.Rows = append(scores.Rows, row)
 	}
 	w.table(scores)
+	w.spread(r, scores)
 	w.meansFigure(r, scores)
 
 	effect := &Table{ID: "primary-effect", Title: "Difference between the arms", Groups: []Group{{"", 4}, {level, 2}, {"", 1}},
@@ -372,6 +373,7 @@ func (w *writer) secondary() {
 		w.gap("Secondary outcomes", w.noResults())
 		return
 	}
+	w.figure(w.allEffects())
 	t := &Table{ID: "secondary-effects", Title: "Effects on the other outcomes", Groups: []Group{{"", 3}, {w.level.String() + " confidence interval", 2}, {"", 3}},
 		Columns: []Column{{Title: "Outcome"}, {"Adjusted difference", true}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}, {w.measured(), true}, {"Schools", true}}}
 	done := map[string]bool{}

@@ -204,9 +204,11 @@ func (w *writer) recruitment() {
 	t := &Table{ID: "stages", Title: "Schools by the stage of recruitment that they reached",
 		Columns: []Column{{Title: "Stage"}, {"Reached it", true}, {"At it now", true}}}
 	bars := make([]figure.Bar, 0, len(w.in.Flow.Stages))
-	var first, ready *Cell
+	var first, ready, wanted *Cell
+	reached := map[trial.Stage]*Cell{}
 	for _, s := range w.in.Flow.Stages {
 		c := count(s.Reached)
+		reached[s.Stage] = c
 		t.Rows = append(t.Rows, Row{Cells: []*Cell{words(capital(string(s.Stage))), c, count(s.Now)}})
 		bars = append(bars, figure.Bar{Label: capital(string(s.Stage)), N: s.Reached, Text: c.String()})
 		if first == nil {
@@ -224,7 +226,7 @@ func (w *writer) recruitment() {
 	}
 	f.Desc += "."
 	if target > 0 {
-		wanted := count(target)
+		wanted = count(target)
 		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("Wanted"), wanted, absent("–")}, Strong: true})
 		f.TargetText = "wanted: " + wanted.String()
 		w.say("Of {} schools listed, {} became ready for the draw; {} were wanted.", first, ready, wanted)
@@ -233,6 +235,7 @@ func (w *writer) recruitment() {
 	}
 	w.figure(&Figure{ID: "stages-figure", Title: "Schools that reached each stage of recruitment", Drawing: f})
 	w.table(t)
+	w.progress(reached, wanted)
 	if len(w.in.Flow.Exits) > 0 {
 		t := &Table{ID: "exits", Title: "Schools that left before the draw", Columns: []Column{{Title: "Why"}, {"Schools", true}}}
 		n := 0

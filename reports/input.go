@@ -25,8 +25,12 @@ type Input struct {
 	SchoolMeans []SchoolMean  // mean outcome of each school, for the picture; nil for none
 	Detectable  []power.Stage // at protocol, randomisation and analysis, in this order; nil for none
 	Provenance  Provenance
-	Deviations  []Deviation // from protocol and plan, in order of date
-	Stopped     *Stopped    // set for a trial stopped before randomisation
+	Deviations  []Deviation  // from protocol and plan, in order of date
+	Stopped     *Stopped     // set for a trial stopped before randomisation
+	Reached     []ReachedOn  // when each school reached each stage of recruitment; nil where not known
+	Drawn       []DrawnInto  // schools by stratum and where they were drawn; nil before the draw
+	Scores      []ScoreSet   // of the primary outcome, by arm in the protocol's order; nil before the analysis
+	Elsewhere   []SchoolLine // schools of the draw in no community, for the map
 
 	released bool // made fit for publication by Release
 }
@@ -56,6 +60,7 @@ type SchoolLine struct {
 	HasPlace          bool
 	Easting, Northing float64 // metres on the national grid, where HasPlace
 	Withdrew          bool    // from the programme
+	Present           []bool  // at each session, in the order of Delivery.Sessions; nil where nothing is recorded
 }
 
 // Delivery is the programme's sessions.
@@ -139,6 +144,7 @@ func (in Input) check() error {
 	if in.GeneratedAt.IsZero() {
 		fault("the time at which the report is made is not given")
 	}
+	in.checkPictures(fault)
 	var schools, pupils, schoolsIn, pupilsIn int
 	for _, a := range in.Flow.Arms {
 		for _, l := range []struct {

@@ -83,6 +83,7 @@ func (w *writer) communities() {
 			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), on, count(n), share(n, of)}})
 		}
 		w.table(t)
+		w.met()
 	} else if len(w.p.Delivery.Sessions) > 0 {
 		w.gap("Attendance at sessions", "No attendance has been recorded.")
 	}
@@ -102,8 +103,17 @@ func (w *writer) mapFigure() {
 		}
 		p.Groups = append(p.Groups, g)
 	}
+	for _, s := range w.in.Elsewhere {
+		if s.HasPlace {
+			p.Others = append(p.Others, figure.Place{Easting: s.Easting, Northing: s.Northing})
+		}
+	}
+	if len(p.Others) > 0 {
+		p.OthersLabel = "schools in no community"
+		p.Desc += " Small rings are schools in no community."
+	}
 	if n > 0 {
-		w.figure(&Figure{ID: "communities-figure", Title: "The communities by easting and northing: a mark is a school, joined to the middle of its community", Drawing: p})
+		w.figure(&Figure{ID: "communities-figure", Title: "Schools and communities by easting and northing: a mark is a school, joined to the middle of its community", Drawing: p})
 	}
 }
 

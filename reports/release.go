@@ -195,6 +195,8 @@ type releaser struct {
 	shows  map[*Cell]int    // cells that show a count
 	rests  map[*Cell][]int  // cells that rest on counts
 	why    map[*Cell]string // cells that are left out whatever the counts
+	bins   map[string][]int // the bars of histograms, by measure, and how many are in all of them
+	hidden map[int]bool     // counts that do not stand in the report as they are
 	out    *Released
 	faults []string
 }
@@ -277,8 +279,22 @@ func (x *releaser) leave(c *Cell, why string) {
 // those that count none; safe are the pictures that are drawn from them. What
 // is not named here has not been thought through, and a release leaves it out.
 var (
-	linked = []string{"headline", "design", "flow", "stages", "exits", "regions", "detectable", "attrition-rates", "balance-randomised", "balance-analysed", "primary-scores", "primary-effect", "primary-scales", "primary-variance", "primary-model", "secondary-effects", "robustness", "shifts", "taking-part", "compliance", "adjusted", "not-run", "community-list", "community-schools", "sessions", "deviation-list", "digests", "acts", "ledger", "end"}
-	safe   = []string{"flow-figure", "stages-figure", "detectable-figure", "attrition-figure", "balance-figure", "effects-figure", "means-figure", "scales-figure", "communities-figure"}
+	linked = []string{
+		"headline", "design", "flow", "stages",
+		"exits", "regions", "detectable", "attrition-rates",
+		"balance-randomised", "balance-analysed", "primary-scores", "primary-effect",
+		"primary-scales", "primary-variance", "primary-model", "secondary-effects",
+		"robustness", "shifts", "taking-part", "compliance",
+		"adjusted", "not-run", "community-list", "community-schools",
+		"sessions", "deviation-list", "digests", "acts",
+		"ledger", "end", "drawn", "every-estimate",
+	}
+	safe = []string{
+		"flow-figure", "stages-figure", "detectable-figure", "attrition-figure",
+		"balance-figure", "effects-figure", "means-figure", "scales-figure",
+		"communities-figure", "draw-figure", "progress-figure", "scores-figure",
+		"every-figure", "met-figure",
+	}
 )
 
 // leaveUnknown leaves out the tables and pictures that are not linked.
@@ -314,6 +330,8 @@ func (x *releaser) system() error {
 		x.detectableCells()
 		x.outcomes()
 		x.baseline()
+		x.histograms()
+		x.estimates()
 	}
 	x.communityCells()
 	// A count of pupils that nothing above knows of must not slip through.
@@ -593,6 +611,78 @@ func (x *releaser) outcomes() {
 	}
 }
 
+// histograms links the bars of the picture of scores, joined until each holds
+// enough pupils, to the number of pupils in all of them.
+func (x *releaser) histograms() {
+	scores, baseline := x.table("primary-scores"), x.table("balance-randomised")
+	if len(x.in.Results) == 0 || scores == nil {
+		return
+	}
+	r := &x.in.Results[0]
+	before, after := x.in.tallies(x.rule.Threshold)
+	x.bins = map[string][]int{}
+	add := func(measure, arm string, h tally, n *Cell) {
+		var parts []int
+		for i, k := range h.n {
+			c := x.count(fmt.Sprintf("histogram/%s/%s/%v to %v", measure, arm, h.edges[i], h.edges[i+1]), fmt.Sprintf("%s, %s: from %v to %v", arm, measure, h.edges[i], h.edges[i+1]), k, true, 0)
+			parts = append(parts, c)
+		}
+		x.bins[measure] = append(x.bins[measure], parts...)
+		if n == nil {
+			return
+		}
+		if total, ok := x.shows[n]; ok && len(parts) > 0 {
+			x.bins[measure] = append(x.bins[measure], total)
+			if x.value(total) == sum(h.n) {
+				x.sum(total, parts...)
+			} else {
+				x.faults = append(x.faults, fmt.Sprintf("%s, %s: %d scores in the picture, %d in the table", arm, measure, sum(h.n), x.value(total)))
+			}
+		}
+	}
+	for i, s := range x.in.Scores {
+		k := slices.IndexFunc(r.Arms, func(a sap.ArmSummary) bool { return x.armOf(a.Arm) == x.armOf(s.Arm) })
+		if k < 0 {
+			continue
+		}
+		add("after", x.armOf(s.Arm), after[i], scores.Rows[k].Cells[2])
+		var n *Cell
+		if baseline != nil {
+			at := 0
+			for _, b := range r.Balance {
+				if b.Set != "randomised" {
+					continue
+				}
+				if b.Variable == "baseline" && b.Level != "school" {
+					n = baseline.Rows[at].Cells[1+4*k]
+				}
+				at++
+			}
+		}
+		add("before", x.armOf(s.Arm), before[i], n)
+	}
+}
+
+func sum(n []int) int {
+	all := 0
+	for _, k := range n {
+		all += k
+	}
+	return all
+}
+
+// estimates leaves subgroups out of the table of every estimate: how many
+// pupils they rest on is not linked.
+func (x *releaser) estimates() {
+	if t := x.table("every-estimate"); t != nil {
+		for _, row := range t.Rows {
+			if row.Inset {
+				x.leaveMeans(row.Cells[1:], "how many pupils the subgroup has is not linked with the other tables")
+			}
+		}
+	}
+}
+
 func (x *releaser) leaveMeans(cells []*Cell, why string) {
 	for _, c := range cells {
 		x.leave(c, why)
@@ -842,6 +932,10 @@ func (x *releaser) apply(result *disclosure.Result) {
 		c.Notes = append(slices.Clone(c.Notes), x.note(why))
 	}
 	gone := map[*Cell]bool{}
+	x.hidden = map[int]bool{}
+	for i, m := range result.Marks {
+		x.hidden[i] = m != disclosure.Value
+	}
 	for _, t := range x.r.Tables() {
 		for _, row := range t.Rows {
 			for k, c := range row.Cells {
@@ -958,6 +1052,24 @@ func (x *releaser) pictures(gone map[*Cell]bool) {
 					continue
 				}
 				f.Drawing = d
+			case figure.Spreads:
+				const why = "its bars would give away a small count of pupils"
+				told := func(measure string) bool {
+					return slices.ContainsFunc(x.bins[measure], func(i int) bool { return x.hidden[i] || x.rule.Small(x.value(i)) })
+				}
+				before, after := !told("before"), !told("after")
+				again := w.spreadFigure(&x.joined.Results[0], x.table("primary-scores"), x.table("balance-randomised"), x.rule.Threshold, before, after)
+				if again == nil {
+					leave(why)
+					continue
+				}
+				if !before || !after {
+					x.out.Others = append(x.out.Others, Withheld{"figure " + f.ID + ", part of it", why})
+				}
+				f.Drawing = again.Drawing
+				f.Title = strings.Replace(f.Title, "a bar’s area", fmt.Sprintf("bars joined until each holds %d pupils or more; a bar’s area", x.rule.Threshold), 1)
+			case figure.Intervals:
+				f.Drawing = x.intervals(d, f.ID == "every-figure", gone)
 			case figure.Means:
 				if n := fewest(d); n < x.rule.Threshold {
 					leave("a school has fewer pupils than may be published")
@@ -968,6 +1080,35 @@ func (x *releaser) pictures(gone map[*Cell]bool) {
 			}
 		}
 	}
+}
+
+// intervals draws estimates with the digits that are shown, and leaves out
+// those that are gone from the table of every estimate.
+func (x *releaser) intervals(d figure.Intervals, every bool, gone map[*Cell]bool) figure.Intervals {
+	left := map[string]bool{}
+	if t := x.table("every-estimate"); every && t != nil {
+		for _, row := range t.Rows {
+			left[row.Cells[0].String()] = gone[row.Cells[2]]
+		}
+	}
+	shown := func(v float64) float64 { return math.Round(v*100) / 100 } // as EffectSize is written
+	var rows []figure.Interval
+	var desc []string
+	for i, row := range d.Rows {
+		row.Value, row.Low, row.High = shown(row.Value), shown(row.Low), shown(row.High)
+		if left[row.Label] || row.Heading && every && (i+1 == len(d.Rows) || left[d.Rows[i+1].Label]) {
+			continue
+		}
+		rows = append(rows, row)
+		if !row.Heading {
+			desc = append(desc, row.Label+" "+row.Text)
+		}
+	}
+	if len(rows) < len(d.Rows) {
+		d.Desc = "The primary outcome’s effect size by each planned analysis: " + strings.Join(desc, ". ") + "."
+	}
+	d.Rows = rows
+	return d
 }
 
 func fewest(d figure.Means) int {

@@ -12,6 +12,7 @@ import (
 	"evenhand/analysis/sap"
 	"evenhand/reports"
 	"evenhand/reports/disclosure"
+	"evenhand/reports/figure"
 	"evenhand/reports/internal/sample"
 	"evenhand/trial"
 )
@@ -84,6 +85,7 @@ func randomTrial(seed uint64) reports.Input {
 	in.Results[1].Contrasts[0].EffectSize.Counts.PupilsUsed = used - r.IntN(20)
 	a, b := in.Flow.Arms[0].Pupils, in.Flow.Arms[1].Pupils
 	res.Attrition.Pupils = sap.AttritionLevel{RandomisedT: a.Randomised, RandomisedC: b.Randomised, AnalysedT: a.Analysed, AnalysedC: b.Analysed, Overall: 1 - float64(used)/float64(rand), Differential: math.Abs(rates[0] - rates[1]), Cautious: true, Optimistic: true, CautiousAt: 0.06, OptimisticAt: 0.1}
+	sample.Scores(&in)
 	// the arm's pupils by school
 	var schools []*reports.SchoolLine
 	for c := range in.Communities {
@@ -254,6 +256,33 @@ func read(t *testing.T, r *reports.Report, in reports.Input, rule disclosure.Rul
 		p.sum(p.cell("community-list", k, 2), parts...)
 		every = append(every, p.cell("community-list", k, 2))
 	}
+	// The bars of a histogram are counts: their shares of the arm's pupils.
+	for _, f := range r.Figures() {
+		spreads, ok := f.Drawing.(figure.Spreads)
+		if !ok {
+			continue
+		}
+		for _, measure := range spreads.Measures {
+			m := 0
+			if strings.HasPrefix(measure.Title, "After") {
+				m = 1
+			}
+			for k, a := range measure.Arms {
+				scores, n := in.Scores[k].Before, p.cell("balance-randomised", 0, 1+4*k)
+				if m == 1 {
+					scores, n = in.Scores[k].After, p.cell("primary-scores", k, 2)
+				}
+				var bars []string
+				for i, b := range a.Bins {
+					key := fmt.Sprintf("bar %d/%d/%d", m, k, i)
+					bars = append(bars, key)
+					p.at[key] = true
+					p.rel.Cells = append(p.rel.Cells, disclosure.Published{Key: key, Label: key, Mark: disclosure.Value, Value: int(math.Round(b.Share * float64(len(scores))))})
+				}
+				p.sum(n, bars...)
+			}
+		}
+	}
 	p.sum(p.cell("community-list", len(in.Communities), 2), every...)
 	p.sum(p.cell("flow", 0, 2), every...)
 	return p, truth
@@ -305,7 +334,7 @@ var numbers = regexp.MustCompile(`[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?`)
 // with sums written down here and not taken from Release, no small count can
 // be worked out; pictures and sentences have no number that the tables lack.
 func TestReleasedReportsGiveNothingAway(t *testing.T) {
-	hidden, blanks, merged, working, tried := 0, 0, 0, 0, 300
+	hidden, blanks, merged, working, bars, tried := 0, 0, 0, 0, 0, 300
 	if testing.Short() {
 		tried = 60
 	}
@@ -338,7 +367,10 @@ func TestReleasedReportsGiveNothingAway(t *testing.T) {
 			}
 		}
 		for _, f := range r.Figures() {
-			if f.ID != "flow-figure" && f.ID != "attrition-figure" && f.ID != "balance-figure" && f.ID != "means-figure" {
+			if f.ID == "scores-figure" {
+				bars++
+			}
+			if f.ID != "flow-figure" && f.ID != "attrition-figure" && f.ID != "balance-figure" && f.ID != "means-figure" && f.ID != "scores-figure" {
 				continue
 			}
 			for _, n := range numbers.FindAllString(f.Drawing.Description(), -1) {
@@ -362,8 +394,8 @@ func TestReleasedReportsGiveNothingAway(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d released reports: 0 of %d small or hidden counts recoverable by a reader of the tables; %d counts hidden, reasons joined in %d; the working reports of %d give something away", tried, hidden, blanks, merged, working)
-	if hidden < tried*3 || working < tried*8/10 || merged < tried/20 {
+	t.Logf("%d released reports: 0 of %d small or hidden counts recoverable by a reader of the tables; %d counts hidden, reasons joined in %d, histograms shown in %d; the working reports of %d give something away", tried, hidden, blanks, merged, bars, working)
+	if hidden < tried*3 || working < tried*8/10 || merged < tried/20 || bars < tried/20 {
 		t.Error("the random trials are not what they should be, or the reader is too weak")
 	}
 }
@@ -435,6 +467,7 @@ func TestReleaseOfTheSample(t *testing.T) {
 	near.Results[0].Counts.PupilsUsed = 149 + 169
 	near.Results[0].Arms[1].N, near.Results[0].Arms[1].Missing = 169, 3
 	b.Arms[1].N = 169
+	sample.Scores(&near)
 	r, _, err = reports.Release(near, "srs10", srs10)
 	if err != nil {
 		t.Fatal(err)
@@ -491,6 +524,7 @@ func TestSecondRelease(t *testing.T) {
 	in.Results[0].Arms[0].N--
 	in.Results[0].Arms[0].Missing++
 	in.Results[0].Contrasts[0].EffectSize.Counts.PupilsUsed--
+	sample.Scores(&in)
 	r, _, err = reports.Release(in, "srs10", srs10, first.Record)
 	if err != nil {
 		t.Fatal(err)

@@ -113,6 +113,7 @@ func init() { // parts and ParseTemplate refer to each other
 		{"design", "the trial in short: arms, strata, outcomes, model", (*writer).trialInShort, false},
 		{"summary", "effect on the primary outcome, in short", (*writer).summary, true},
 		{"flow", "participant flow: diagram and table", (*writer).participants, true},
+		{"drawn", "the draw: schools of each stratum, and where they were drawn", (*writer).drawn, false},
 		{"recruitment", "stages of recruitment, who left and why, regions", (*writer).recruitment, false},
 		{"detectable", "the minimum detectable effect size at protocol, randomisation and analysis", (*writer).detectable, true},
 		{"attrition", "overall and differential attrition", (*writer).attrition, true},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,9 +11,11 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"evenhand/analysis"
 	"evenhand/randomize"
 	"evenhand/randomize/redraw"
 	"evenhand/reports"
@@ -41,7 +44,12 @@ func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 		in.Communities = communitiesOf(p, s)
 		in.Delivery = reports.Delivery{Sessions: p.Delivery.Sessions, Complier: complierText(p), Recorded: len(s.Records.Attendance) > 0}
 		in.SchoolMeans = schoolMeans(t, s)
+		in.Drawn, in.Elsewhere = drawnInto(p, s), elsewhere(p, s)
+		if s.Last != nil {
+			in.Scores = scoreSets(p, s)
+		}
 	}
+	in.Reached = reachedOn(s)
 	in.Provenance = provenance(t, s)
 	for _, v := range s.Versions[1:] {
 		if len(s.Rosters) > 0 && v.At.After(s.Rosters[0].At) {
@@ -114,11 +122,10 @@ func communitiesOf(p *trial.Protocol, s conduct.Snapshot) []reports.Community {
 			by[k] = c
 			keys = append(keys, k)
 		}
-		line := reports.SchoolLine{ID: school.ID, Name: school.Name, Region: school.Attributes[p.Recruitment.Region], Pupils: pupils[school.ID], Withdrew: left[school.ID]}
-		e, err1 := strconv.ParseFloat(school.Attributes["easting"], 64)
-		n, err2 := strconv.ParseFloat(school.Attributes["northing"], 64)
-		if err1 == nil && err2 == nil {
-			line.HasPlace, line.Easting, line.Northing = true, e, n
+		line := schoolLine(p, school)
+		line.Pupils, line.Withdrew = pupils[school.ID], left[school.ID]
+		if c.Attended != nil {
+			line.Present = attended[school.ID]
 		}
 		c.Schools = append(c.Schools, line)
 		sum := 0
@@ -147,6 +154,87 @@ func communitiesOf(p *trial.Protocol, s conduct.Snapshot) []reports.Community {
 	all := make([]reports.Community, len(keys))
 	for i, k := range keys {
 		all[i] = *by[k]
+	}
+	return all
+}
+
+// schoolLine is a school with its place.
+func schoolLine(p *trial.Protocol, school trial.School) reports.SchoolLine {
+	line := reports.SchoolLine{ID: school.ID, Name: school.Name, Region: school.Attributes[p.Recruitment.Region]}
+	e, err1 := strconv.ParseFloat(school.Attributes["easting"], 64)
+	n, err2 := strconv.ParseFloat(school.Attributes["northing"], 64)
+	if err1 == nil && err2 == nil {
+		line.HasPlace, line.Easting, line.Northing = true, e, n
+	}
+	return line
+}
+
+// elsewhere lists the schools that were drawn into no community.
+func elsewhere(p *trial.Protocol, s conduct.Snapshot) (all []reports.SchoolLine) {
+	for _, school := range s.Roster.Schools {
+		if s.Records.Allocation[school.ID].Community == 0 {
+			all = append(all, schoolLine(p, school))
+		}
+	}
+	return all
+}
+
+// drawnInto counts schools by stratum and where they were drawn.
+func drawnInto(p *trial.Protocol, s conduct.Snapshot) (all []reports.DrawnInto) {
+	n := map[reports.DrawnInto]int{}
+	for _, school := range s.Roster.Schools {
+		got := s.Records.Allocation[school.ID]
+		n[reports.DrawnInto{Stratum: s.Roster.Strata[school.ID], Arm: got.Arm, Community: got.Community}]++
+	}
+	for d, schools := range n {
+		d.Schools = schools
+		all = append(all, d)
+	}
+	slices.SortFunc(all, func(a, b reports.DrawnInto) int {
+		return cmp.Or(strings.Compare(a.Stratum, b.Stratum), strings.Compare(a.Arm, b.Arm), a.Community-b.Community)
+	})
+	return all
+}
+
+// scoreSets gives the primary outcome's scores by arm, before and after.
+func scoreSets(p *trial.Protocol, s conduct.Snapshot) []reports.ScoreSet {
+	d, err := p.Dataset(s.Records, p.PrimaryOutcome().ID)
+	if err != nil {
+		return nil // the results beside them say what is wrong
+	}
+	all := make([]reports.ScoreSet, len(d.Arms))
+	for a, arm := range d.Arms {
+		all[a].Arm = arm
+	}
+	var before *analysis.Column
+	if len(d.Covariates) > 0 && d.Covariates[0].Name == trial.BaselineColumn {
+		before = &d.Covariates[0]
+	}
+	for i := range d.ID {
+		set := &all[d.Arm[i]]
+		if d.Observed[i] {
+			set.After = append(set.After, d.Outcome[i])
+		}
+		if before != nil && (before.Observed == nil || before.Observed[i]) {
+			set.Before = append(set.Before, before.Values[i])
+		}
+	}
+	return all
+}
+
+// reachedOn says when each school first reached each stage, or one beyond it.
+func reachedOn(s conduct.Snapshot) (all []reports.ReachedOn) {
+	stages := trial.Stages()
+	furthest := map[string]int{} // stages reached so far, counted from 1
+	for _, c := range s.Moves {
+		on, ok := c.On.Time()
+		if !ok {
+			continue
+		}
+		for i := furthest[c.School]; i <= slices.Index(stages, c.To); i++ {
+			all = append(all, reports.ReachedOn{Stage: stages[i], On: on})
+			furthest[c.School] = i + 1
+		}
 	}
 	return all
 }

@@ -154,7 +154,7 @@ func (p Sociogram) draw() (*canvas, float64) {
 				}
 				c.line(a.X, a.Y, b.X, b.Y, "rule")
 				if heaviest > 0 && t.Weight > 0 {
-					c.ops[len(c.ops)-1].width = 0.5 + 2.5*math.Min(t.Weight/heaviest, 1)
+					c.ops[len(c.ops)-1].width = 0.5 + 1.7*math.Min(t.Weight/heaviest, 1)
 				}
 			}
 			for i, m := range n.Members {
@@ -172,7 +172,11 @@ func (p Sociogram) draw() (*canvas, float64) {
 				label := Fit(m.Label, cell*0.62, small-1.5, false)
 				w := Width(label, small-1.5, false)
 				x := math.Max(left+w/2, math.Min(q.X, left+cell-w/2))
-				c.text(x, q.Y+15, label, style{small - 1.5, false, "ink"}, middle)
+				below := 14.5
+				if q.Y < y+38+side/2 { // away from the middle, where the lines are
+					below = -8
+				}
+				c.text(x, q.Y+below, label, style{small - 1.5, false, "ink"}, middle)
 			}
 		}
 		y += side + 44

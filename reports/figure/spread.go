@@ -77,7 +77,7 @@ func (p Spreads) draw() (*canvas, float64) {
 			}
 			class := armClass(a.Arm.Index)
 			for _, b := range a.Bins {
-				if !(b.High > b.Low) || math.IsInf(b.High-b.Low, 0) {
+				if !(b.High > b.Low) || math.IsInf(b.High-b.Low, 0) || !(b.Share > 0) {
 					continue
 				}
 				h := b.Share / (b.High - b.Low) / tallest * (height - 4)

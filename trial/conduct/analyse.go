@@ -273,6 +273,7 @@ type Snapshot struct {
 	Versions    []store.ProtocolVersion
 	Recruitment Recruitment
 	Schools     []trial.School
+	Moves       []trial.StageChange // of the schools through recruitment, in order of recording
 	Rosters     []store.LockedRoster
 	Roster      trial.Roster // in force; zero before the lock
 	Commitment  *store.Commitment
@@ -314,6 +315,9 @@ func (t *Trial) snapshot(tx *store.Tx) (s Snapshot, err error) {
 		return s, err
 	}
 	if s.Schools, err = tx.Schools(); err != nil {
+		return s, err
+	}
+	if s.Moves, err = tx.StageChanges(); err != nil {
 		return s, err
 	}
 	if s.Rosters, err = tx.Rosters(); err != nil {

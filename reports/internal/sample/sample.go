@@ -5,6 +5,7 @@ package sample
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -77,6 +78,7 @@ func Input() reports.Input {
 		},
 	}
 	in.Detectable = detectable()
+	pictures(&in)
 	for i := range 24 {
 		arm := "rlc"
 		if i%2 == 1 {
@@ -85,6 +87,49 @@ func Input() reports.Input {
 		in.SchoolMeans = append(in.SchoolMeans, reports.SchoolMean{School: fmt.Sprint(100001 + i), Arm: arm, N: 9 + i%8, Mean: 101.5 + float64((i*7919)%97)/12 - 3})
 	}
 	return in
+}
+
+// pictures adds what only pictures are drawn from.
+func pictures(in *reports.Input) {
+	for i := range 61 {
+		for k, s := range in.Flow.Stages {
+			if i < s.Reached {
+				in.Reached = append(in.Reached, reports.ReachedOn{Stage: s.Stage, On: at("2014-01-13", "00:00:00").AddDate(0, 0, 3*i+9*k)})
+			}
+		}
+	}
+	for i, stratum := range []string{"London / lower", "London / upper", "North West / lower", "North West / upper", "South East / lower", "South East / upper"} {
+		for c := range 2 {
+			in.Drawn = append(in.Drawn, reports.DrawnInto{Stratum: stratum, Arm: "rlc", Community: 1 + (i+c)%2, Schools: 1})
+		}
+		in.Drawn = append(in.Drawn, reports.DrawnInto{Stratum: stratum, Arm: "control", Schools: 2})
+		in.Elsewhere = append(in.Elsewhere, reports.SchoolLine{ID: fmt.Sprint(100002 + 2*i), HasPlace: true, Easting: 410000 + float64(i*i*1931%110000), Northing: 190000 + float64(i*9973%220000)})
+	}
+	Scores(in)
+}
+
+// Scores makes scores of as many pupils as the results of the primary outcome
+// speak of.
+func Scores(in *reports.Input) {
+	bell := func(n int, mean, sd float64) []float64 { // whole numbers spread like a bell
+		all := make([]float64, n)
+		for i := range all {
+			all[i] = math.Round(mean + sd*math.Sqrt2*math.Erfinv(2*(float64(i)+0.5)/float64(n)-1))
+		}
+		return all
+	}
+	in.Scores = nil
+	for _, a := range in.Results[0].Arms {
+		set := reports.ScoreSet{Arm: a.Arm, After: bell(a.N, a.Mean, a.SD)}
+		for _, b := range in.Results[0].Balance {
+			for _, of := range b.Arms {
+				if b.Variable == "baseline" && b.Set == "randomised" && of.Arm == a.Arm {
+					set.Before = bell(of.N, of.Mean, of.SD)
+				}
+			}
+		}
+		in.Scores = append(in.Scores, set)
+	}
 }
 
 func digest(i int) string { return trial.DigestOf(fmt.Sprint("sample ", i)) }
@@ -123,7 +168,7 @@ func communities() []reports.Community {
 		for s := range 6 {
 			i := 6*c + s
 			com.Schools = append(com.Schools, reports.SchoolLine{ID: fmt.Sprint(100001 + 2*i), Name: fmt.Sprintf("%s Primary School", []string{"Alder", "Birch", "Cedar", "Dogwood", "Elder", "Fir", "Gorse", "Hazel", "Ivy", "Juniper", "Kapok", "Larch"}[i]),
-				Region: regions[(c+s/3)%3], Pupils: 14 + (i % 2), HasPlace: true, Easting: 400000 + float64(i*i*977%120000), Northing: 180000 + float64(i*7717%240000), Withdrew: i == 3 || i == 9})
+				Region: regions[(c+s/3)%3], Pupils: 14 + (i % 2), HasPlace: true, Easting: 400000 + float64(i*i*977%120000), Northing: 180000 + float64(i*7717%240000), Withdrew: i == 3 || i == 9, Present: []bool{true, true, s != 5 || c == 0, s < 4}})
 		}
 		out = append(out, com)
 	}
@@ -194,6 +239,8 @@ func Stopped() reports.Input {
 	in.Phase = trial.Stopped
 	in.Results, in.Communities, in.SchoolMeans, in.Detectable = nil, nil, nil, nil
 	in.Flow.Arms = nil
+	in.Results, in.Communities, in.SchoolMeans = nil, nil, nil
+	in.Flow.Arms, in.Drawn, in.Scores, in.Elsewhere = nil, nil, nil, nil
 	in.Provenance = reports.Provenance{Program: "evenhand 0.1.0", ProtocolVersion: 1, Protocol: digest(1), LedgerEntries: 77, LedgerHead: digest(12)}
 	in.Deviations = nil
 	in.Stopped = &reports.Stopped{On: at("2014-09-20", "11:00:00"), By: "ana", Reason: "6 schools of 24 signed"}
@@ -210,7 +257,7 @@ func Recruiting() reports.Input {
 // Blind is the finished trial with its arms relabelled.
 func Blind() reports.Input {
 	in := Input()
-	in.Communities, in.SchoolMeans = nil, nil
+	in.Communities, in.SchoolMeans, in.Drawn, in.Scores, in.Elsewhere = nil, nil, nil, nil, nil
 	names := map[string]string{"Research Learning Community": "B", "Business as usual": "A"}
 	in.Flow.Arms = append([]trial.ArmFlow(nil), in.Flow.Arms...)
 	for i := range in.Flow.Arms {
@@ -261,6 +308,7 @@ func Hostile(n int) reports.Input {
 	in.Delivery.Sessions, in.Delivery.Complier = p.Delivery.Sessions, bad
 	in.Regions[0].Region = bad
 	in.Flow.Exits[0].What = bad
+	in.Drawn[0].Stratum = bad
 	for i := range in.Flow.Arms {
 		in.Flow.Arms[i].Pupils.Lost[0].What = bad
 	}
@@ -277,7 +325,7 @@ func Hostile(n int) reports.Input {
 		r.Fit.Method = bad
 	}
 	for i := range in.Communities {
-		in.Communities[i].Schools[0].Name, in.Communities[i].Schools[1].Region = bad, bad
+		in.Communities[i].Schools[0].Name, in.Communities[i].Schools[1].Region, in.Communities[i].Schools[2].ID = bad, bad, bad
 	}
 	in.Deviations[0].What, in.Deviations[0].By = bad, bad
 	in.Provenance.ChanceSource, in.Provenance.Program = bad, bad
