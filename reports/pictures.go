@@ -62,7 +62,7 @@ func (w *writer) progress(reached map[trial.Stage]*Cell, wanted *Cell) {
 		first = opens
 	}
 	day := func(t time.Time) float64 { return t.Sub(first).Hours() / 24 }
-	p := figure.Curves{Title: "Progress of recruitment", XAxis: "Day of recruitment", YAxis: "Schools, added up"}
+	p := figure.Chart{Title: "Progress of recruitment", XAxis: "Day of recruitment", YAxis: "Schools, added up"}
 	until := last
 	if closes, ok := w.p.Recruitment.Closes.Time(); ok {
 		p.Levels = append(p.Levels, figure.Level{At: day(closes), Label: "recruitment closes", Upright: true})

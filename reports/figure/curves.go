@@ -102,7 +102,7 @@ func (p Curves) draw() (*canvas, float64) {
 		}
 		c.text((l+r)/2, height-8, Fit(panel.XAxis, w+gutter-4, small, false), muted, middle)
 	}
-	c.textUp(14, (top+bottom)/2, p.YAxis, muted, middle)
+	c.textUp(14, (top+bottom)/2, bottom-top+20, p.YAxis, muted)
 	x, y := left, height+14
 	place := func(text string, draw func(x, y float64)) {
 		need := 40 + Width(text, small, false)

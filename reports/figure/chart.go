@@ -31,9 +31,9 @@ type Point struct {
 	Arm   Arm
 }
 
-// Curves is a chart of lines: how many schools were recruited by which day, or
+// Chart is a chart of lines: how many schools were recruited by which day, or
 // how probable it is that an effect is larger than each value.
-type Curves struct {
+type Chart struct {
 	Title, Desc  string
 	XAxis, YAxis string
 	XTicks       []Tick     // nil for round numbers
@@ -43,7 +43,7 @@ type Curves struct {
 	Points       []Point
 }
 
-func (p Curves) draw() (*canvas, float64) {
+func (p Chart) draw() (*canvas, float64) {
 	c := &canvas{}
 	const width, height = 680.0, 320.0
 	labelW := 0.0
@@ -167,15 +167,15 @@ func anchorNear(x, w, left, right float64) anchor {
 }
 
 // Draw gives the SVG.
-func (p Curves) Draw(prefix string) string {
+func (p Chart) Draw(prefix string) string {
 	c, h := p.draw()
 	return c.svg(prefix, p.Title, p.Desc, 680, h)
 }
 
 // Texts lists the texts in the picture.
-func (p Curves) Texts() []string { c, _ := p.draw(); return c.texts }
+func (p Chart) Texts() []string { c, _ := p.draw(); return c.texts }
 
-func (p Curves) plan() (*canvas, float64, float64) { c, h := p.draw(); return c, 680, h }
+func (p Chart) plan() (*canvas, float64, float64) { c, h := p.draw(); return c, 680, h }
 
 // Description says what the picture shows, for those who don't see it.
-func (p Curves) Description() string { return p.Desc }
+func (p Chart) Description() string { return p.Desc }
