@@ -48,6 +48,14 @@ func Names(outcome string) [3]string {
 	return [3]string{"data/" + outcome + ".csv", "data/" + outcome + ".schools.csv", "data/" + outcome + ".codebook.csv"}
 }
 
+// ImputedName is the name in a bundle of the values that were imputed for an
+// outcome: a line for each of them, with columns imputation, pupil, column (as in
+// people) and value. They are no data, and not in their digest.
+func ImputedName(outcome string) string { return "data/" + outcome + ".imputed.csv" }
+
+// Decimal writes a number as the files do.
+func Decimal(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
 // Digest is the digest of all data of an analysis: SHA-256 of the line
 // "evenhand-data 1" and a line "digest name" for each file, outcomes in the
 // order given, their files in the order of Names.
@@ -87,7 +95,7 @@ func Write(d *analysis.Dataset) (Files, error) {
 		}
 		outcome := ""
 		if d.Observed[i] {
-			outcome = decimal(d.Outcome[i])
+			outcome = Decimal(d.Outcome[i])
 		}
 		line := append(people.line[:0], d.ID[i], d.Clusters[d.Cluster[i]], d.Strata[d.Stratum[i]], d.Arms[d.Arm[i]], community, outcome, d.Lost[i])
 		for _, c := range d.Covariates {
@@ -161,8 +169,6 @@ func Write(d *analysis.Dataset) (Files, error) {
 	return f, nil
 }
 
-func decimal(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-
 // field writes a covariate's value of one row.
 func field(c analysis.Column, i int) string {
 	if c.Observed != nil && !c.Observed[i] {
@@ -171,7 +177,7 @@ func field(c analysis.Column, i int) string {
 	if c.Levels != nil {
 		return c.Levels[c.Codes[i]]
 	}
-	return decimal(c.Values[i])
+	return Decimal(c.Values[i])
 }
 
 type table struct {
@@ -448,7 +454,7 @@ func parse(s string) (v float64, observed bool, err error) {
 		return 0, false, nil
 	}
 	v, err = strconv.ParseFloat(s, 64)
-	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) || decimal(v) != s {
+	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) || Decimal(v) != s {
 		return 0, false, fmt.Errorf("%q is not a number as this file writes it", s)
 	}
 	return v, true, nil

@@ -410,17 +410,74 @@ func (r *Results) imputed(d *analysis.Dataset, withSizes bool) ([]analysis.Estim
 	return differences, sizes, nil
 }
 
-// impute runs the planned model on imputed data.
-func (r *Results) impute(d *analysis.Dataset, delta bool) error {
+// imputedSets are the completed datasets of a run, kept for Imputed.
+type imputedSets struct {
+	model missing.Model
+	sets  *missing.Imputations
+}
+
+// imputations completes the data: always in the same way, since the seed is the
+// outcome's.
+func (r *Results) imputations(d *analysis.Dataset) (missing.Model, *missing.Imputations, error) {
 	model, _, err := missing.ModelOf(d, false)
 	if err != nil {
-		return err
+		return model, nil, err
 	}
-	model.Imputations, model.Seed = r.Plan.Missing.Imputations, r.Missing.Seed
+	model.Imputations, model.Seed = r.Plan.Missing.Imputations, r.seed()
 	sets, err := missing.Impute(model)
+	return model, sets, err
+}
+
+// ImputedValue is a value that was missing and was imputed.
+type ImputedValue struct {
+	Imputation int    // from 1
+	Row        int    // of the dataset
+	Column     string // the covariate's name; "" for the outcome
+	Value      float64
+}
+
+// Imputed gives the values that r's imputations rest on, by imputation, then
+// variable, then row, so that somebody else can pool them; nil where nothing was
+// imputed. Results that were read back impute again, which gives the same.
+func (r *Results) Imputed(d *analysis.Dataset) ([]ImputedValue, error) {
+	if r.Missing == nil || r.Missing.Imputation == nil {
+		return nil, nil
+	}
+	if r.sets == nil {
+		planned, err := planned(r.Plan, d)
+		if err != nil {
+			return nil, err
+		}
+		model, sets, err := r.imputations(planned)
+		if err != nil {
+			return nil, err
+		}
+		r.sets = &imputedSets{model, sets}
+	}
+	var all []ImputedValue
+	for s, set := range r.sets.sets.Sets {
+		for v, variable := range r.sets.model.Incomplete {
+			name := variable.Name
+			if name == missing.OutcomeName {
+				name = ""
+			}
+			for row, there := range variable.Observed {
+				if !there {
+					all = append(all, ImputedValue{s + 1, row, name, set.Values[v][row]})
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+// impute runs the planned model on imputed data.
+func (r *Results) impute(d *analysis.Dataset, delta bool) error {
+	model, sets, err := r.imputations(d)
 	if err != nil {
 		return err
 	}
+	r.sets = &imputedSets{model, sets}
 	note := &Imputation{Imputations: len(sets.Sets), Prior: sets.Prior, Warnings: append([]analysis.Warning{}, sets.Warnings...)}
 	for i, v := range model.Incomplete {
 		if v.Name == missing.OutcomeName {

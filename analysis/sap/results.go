@@ -100,6 +100,8 @@ type Results struct {
 	Compliance    *Compliance    `json:"compliance,omitempty"`
 	Adjusted      *Adjusted      `json:"adjusted,omitempty"` // by Adjust
 	NotRun        []NotRun       `json:"not_run,omitempty"`  // what the plan promises and these data did not allow
+
+	sets *imputedSets // of a run in this process; see Imputed
 }
 
 // NotRun is a part of the plan that was not run.

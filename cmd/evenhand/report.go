@@ -524,5 +524,5 @@ func (a *app) bundle(ctx context.Context, t *conduct.Trial) (audit.Bundle, error
 
 // ruleFiles are the drawing rule and the program that repeats it.
 func ruleFiles() []audit.File {
-	return []audit.File{{Name: "RULE.md", Data: randomize.RuleText}, {Name: "redraw.py", Data: redraw.Python}}
+	return []audit.File{{Name: "RULE.md", Data: randomize.RuleText}, {Name: "redraw.py", Data: redraw.Python}, {Name: "redraw.R", Data: redraw.R}}
 }

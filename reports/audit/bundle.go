@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/sha256"
 	_ "embed"
+	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -11,9 +13,12 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
+	"evenhand/analysis"
 	"evenhand/analysis/rows"
+	"evenhand/analysis/sap"
 	"evenhand/randomize"
 	"evenhand/trial"
 )
@@ -247,6 +252,11 @@ func (b Bundle) entries() ([]entry, error) {
 		add(names[1], d.Files.Schools)
 		add(names[2], d.Files.Codebook)
 	}
+	imputed, err := b.imputed()
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, imputed...)
 	if b.Flow != nil {
 		flow, err := json.MarshalIndent(b.Flow, "", "  ")
 		if err != nil {
@@ -285,6 +295,59 @@ func (b Bundle) entries() ([]entry, error) {
 		sort.Slice(all, func(i, j int) bool { return all[i].name < all[j].name })
 	}
 	return append([]entry{{manifestName, list}}, all...), nil
+}
+
+// imputed gives the files of imputed values, one for each outcome whose plan
+// imputed: with them somebody else can pool what we pooled.
+func (b Bundle) imputed() ([]entry, error) {
+	if b.Results == "" {
+		return nil, nil
+	}
+	var results []sap.Results
+	if err := json.Unmarshal([]byte(b.Results), &results); err != nil {
+		return nil, fmt.Errorf("read the results: %w", err)
+	}
+	var all []entry
+	for _, named := range b.Data {
+		for i := range results {
+			r := &results[i]
+			if r.Plan.Outcome != named.Outcome || r.Missing == nil || r.Missing.Imputation == nil {
+				continue
+			}
+			d, err := rows.Read(named.Files)
+			if err != nil {
+				return nil, err
+			}
+			text, err := imputedText(r, d)
+			if err != nil {
+				return nil, fmt.Errorf("impute %s again: %w", named.Outcome, err)
+			}
+			all = append(all, entry{rows.ImputedName(named.Outcome), text})
+		}
+	}
+	return all, nil
+}
+
+// imputedText is the file of the values imputed in r's run on d.
+func imputedText(r *sap.Results, d *analysis.Dataset) ([]byte, error) {
+	values, err := r.Imputed(d)
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	w := csv.NewWriter(&text)
+	line := []string{"imputation", "pupil", "column", "value"}
+	err = w.Write(line)
+	for _, x := range values {
+		column := "outcome"
+		if x.Column != "" {
+			column = "x:" + x.Column
+		}
+		line[0], line[1], line[2], line[3] = strconv.Itoa(x.Imputation), d.ID[x.Row], column, rows.Decimal(x.Value)
+		err = errors.Join(err, w.Write(line))
+	}
+	w.Flush()
+	return text.Bytes(), errors.Join(err, w.Error())
 }
 
 // scripts are the programs that go into the bundle.

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"archive/zip"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -550,6 +551,7 @@ func (v *verifier) records() {
 					for _, name := range rows.Names(d.Outcome) {
 						accounted[name] = true
 					}
+					accounted[rows.ImputedName(d.Outcome)] = true // held to our own imputations; see fit
 				}
 			}
 		}
@@ -943,6 +945,7 @@ func (v *verifier) fit() {
 			f.add("%s: fitting it again: %v", r.Plan.Outcome, err)
 			continue
 		}
+		v.imputed(f, again, d)
 		fitted, place = append(fitted, *again), append(place, i)
 	}
 	// Adjusted p-values belong to all outcomes together.
@@ -961,6 +964,52 @@ func (v *verifier) fit() {
 		}
 	}
 	f.done("%d numbers of %d outcomes computed again from the data; the largest difference is %.1e of the number", n, len(all), worst)
+}
+
+// imputed holds the file of imputed values to those of the plan run again: the
+// same numbers, but for the last digits.
+func (v *verifier) imputed(f *failures, again *sap.Results, d *analysis.Dataset) {
+	name := rows.ImputedName(again.Plan.Outcome)
+	in, there := v.files[name]
+	if again.Missing == nil || again.Missing.Imputation == nil {
+		if there {
+			f.add("%s: nothing is imputed for this outcome", name)
+		}
+		return
+	}
+	if !there {
+		f.add("%s imputes for %s, and %s is missing", resultsName, again.Plan.Outcome, name)
+		return
+	}
+	want, err := imputedText(again, d)
+	if err != nil {
+		f.add("%s: %v", name, err)
+		return
+	}
+	if bytes.Equal(in, want) {
+		return
+	}
+	was, is := strings.Split(string(in), "\n"), strings.Split(string(want), "\n")
+	for i := range max(len(was), len(is)) {
+		if i >= len(was) || i >= len(is) || !sameImputed(was[i], is[i]) {
+			f.add("%s, line %d, is not what is imputed again (%d lines, again %d)", name, i+1, len(was), len(is))
+			return
+		}
+	}
+}
+
+// sameImputed compares two lines, their values within Tolerance.
+func sameImputed(a, b string) bool {
+	i, j := strings.LastIndexByte(a, ','), strings.LastIndexByte(b, ',')
+	if a == b {
+		return true
+	}
+	if i < 0 || i != j || a[:i] != b[:j] {
+		return false
+	}
+	x, err1 := strconv.ParseFloat(a[i+1:], 64)
+	y, err2 := strconv.ParseFloat(b[j+1:], 64)
+	return err1 == nil && err2 == nil && math.Abs(x-y) <= Tolerance*math.Max(math.Abs(x), math.Abs(y))
 }
 
 // run runs a plan again, with redraws of the bundle's design.
