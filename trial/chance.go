@@ -450,3 +450,8 @@ func ParseSealed(text string) (Sealed, error) {
 func isDigest(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
 }
+
+// SamePerson compares names as people write them: case and spaces don't count.
+func SamePerson(a, b string) bool {
+	return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
+}

@@ -77,6 +77,8 @@ var (
 	verifyPython []byte
 	//go:embed scripts/analysis.R
 	analysisR []byte
+	//go:embed scripts/analysis.py
+	analysisPython []byte
 )
 
 // Names of files in a bundle.
@@ -226,7 +228,11 @@ func (b Bundle) entries() ([]entry, error) {
 	for _, f := range b.Rule {
 		add("rule/"+f.Name, f.Data)
 	}
-	for _, f := range b.scripts() {
+	scripts, err := b.scripts()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range scripts {
 		add("scripts/"+f.Name, f.Data)
 	}
 	var lines, digests strings.Builder
@@ -303,9 +309,9 @@ func (b Bundle) imputed() ([]entry, error) {
 	if b.Results == "" {
 		return nil, nil
 	}
-	var results []sap.Results
-	if err := json.Unmarshal([]byte(b.Results), &results); err != nil {
-		return nil, fmt.Errorf("read the results: %w", err)
+	results, err := resultsOf(b.Results)
+	if err != nil {
+		return nil, err
 	}
 	var all []entry
 	for _, named := range b.Data {
@@ -351,12 +357,20 @@ func imputedText(r *sap.Results, d *analysis.Dataset) ([]byte, error) {
 }
 
 // scripts are the programs that go into the bundle.
-func (b Bundle) scripts() []File {
+func (b Bundle) scripts() ([]File, error) {
 	all := []File{{"verify.py", verifyPython}}
-	if b.Results != "" {
-		all = append(all, File{"analysis.R", analysisR})
+	if b.Results == "" {
+		return all, nil
 	}
-	return all
+	results, err := resultsOf(b.Results)
+	if err != nil {
+		return nil, err
+	}
+	stata, err := stataScript(results, b.Data)
+	if err != nil {
+		return nil, fmt.Errorf("write analysis.do: %w", err)
+	}
+	return append(all, File{"analysis.R", analysisR}, File{"analysis.py", analysisPython}, File{"analysis.do", stata}), nil
 }
 
 // manifest lists the SHA-256 of every file as sha256sum does.
@@ -426,8 +440,14 @@ CHECKING WITHOUT OUR SOFTWARE
 
        Rscript scripts/analysis.R
 
-   fits the models again with software that is not ours and prints both numbers
-   and their difference; or fit them with your own and compare.
+   makes every number again with software that is not ours, and prints both and
+   their difference; scripts/analysis.do does so with Stata for the main models
+   (it was never run by those who wrote it, who have no Stata), and
+
+       python3 scripts/analysis.py
+
+   for the draw, the flow and attrition. Or fit the models with your own software
+   and compare. report-numbers.csv says where in the report each number stands.
 
 5. Most of this at once, with Python and nothing else:
 

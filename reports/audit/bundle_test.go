@@ -201,7 +201,10 @@ func flowOf(t testing.TB, p *trial.Protocol, plan sap.Plan, d *analysis.Dataset)
 	if err != nil {
 		t.Fatal(err)
 	}
-	flow := &trial.Flow{Stages: []trial.StageCount{{Stage: trial.Listed, Reached: 40, Now: 20}}, Exits: []trial.Count{}}
+	flow := &trial.Flow{Exits: []trial.Count{}}
+	for _, stage := range trial.Stages() { // the maker's ledger has no recruitment
+		flow.Stages = append(flow.Stages, trial.StageCount{Stage: stage})
+	}
 	lost := func(all []analysis.Loss) []trial.Count {
 		out := []trial.Count{}
 		for _, l := range all {

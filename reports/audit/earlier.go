@@ -47,6 +47,7 @@ func (v *verifier) receipts() {
 			continue
 		}
 		v.reach = max(v.reach, r.Size)
+		v.held = append(v.held, r)
 	}
 	for i, old := range v.opts.Earlier {
 		if err := sameBeginning(old, v.lines); err != nil {

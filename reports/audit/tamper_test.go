@@ -189,7 +189,9 @@ func TestForgedWithManifest(t *testing.T) {
 		{"results.json", `"value":1`, `"value":2`, "results.json has SHA-256"},
 		{"flow.json", `"analysed": 1`, `"analysed": 2`, "flow.json says"},
 		{"flow.json", `"randomised": 10`, `"randomised": 11`, "flow.json says"},
-		{"flow.json", "Research", "research", ""}, // a label: the flow's words are held to the manifest only
+		{"flow.json", "Research", "research", "flow.json calls arm 1"},
+		{"flow.json", `"reached": 0`, `"reached": 1`, "schools that reached"},
+		{"flow.json", `"withdrew_programme": 0`, `"withdrew_programme": 1`, "left the programme"},
 		{"ledger.ndjson", `"actor":"sam"`, `"actor":"ana"`, ledger},
 		{"ledger.digests.txt", "1 ", "2 ", ledger},
 		{"receipts/0001.txt", "entries 3", "entries 4", "receipts/0001.txt"},

@@ -144,6 +144,7 @@ const (
 	checkRecords
 	checkDraw
 	checkOneDraw
+	checkKnew
 	checkFlow
 	checkFit
 	checkPage
@@ -153,7 +154,7 @@ const (
 
 var titles = map[int]string{
 	checkFiles: "file set", checkLedger: "ledger", checkReceipts: "receipts", checkOrder: "order", checkRecords: "records", checkDraw: "draw",
-	checkOneDraw: "one draw", checkFlow: "flow", checkFit: "analysis", checkPage: "report", checkCovered: "not covered", checkCannot: "cannot be shown",
+	checkOneDraw: "one draw", checkKnew: "who knew", checkFlow: "flow", checkFit: "analysis", checkPage: "report", checkCovered: "not covered", checkCannot: "cannot be shown",
 }
 
 // Verify checks a bundle and says what it found. It reads nothing but the
@@ -176,6 +177,7 @@ func Verify(r io.ReaderAt, size int64, opts Options) (*Findings, error) {
 		v.records()
 		v.draw()
 		v.chance()
+		v.knew()
 		v.flow()
 		v.fit()
 		v.page()
@@ -194,6 +196,7 @@ type verifier struct {
 	lines   []trial.Record
 	entries []trial.Entry // of the lines that could be read, in order
 	reach   int
+	held    []trial.Receipt // the checker's receipts that the ledger fits
 }
 
 func (v *verifier) say(k Kind, number int, format string, a ...any) {
@@ -404,6 +407,12 @@ func (v *verifier) of(action string) []trial.Entry {
 	return all
 }
 
+// step is something that happened at an entry of the ledger.
+type step struct {
+	seq   int
+	words string
+}
+
 // events checks that what must come before something else does.
 func (v *verifier) events() {
 	f := v.check(checkOrder)
@@ -438,11 +447,19 @@ func (v *verifier) events() {
 			f.add("entry %d analyses outcomes before the draw of entry %d", a.Seq, draw.Seq)
 		}
 	}
-	then := ""
+	steps := []step{{lock.Seq, fmt.Sprintf("roster locked (entry %d)", lock.Seq)}, {commit.Seq, fmt.Sprintf("draw committed (entry %d)", commit.Seq)}, {draw.Seq, fmt.Sprintf("draw (entry %d)", draw.Seq)}}
 	if n := len(analyses); n > 0 {
-		then = fmt.Sprintf(" → analysis (entry %d)", analyses[n-1].Seq)
+		steps = append(steps, step{analyses[n-1].Seq, fmt.Sprintf("analysis (entry %d)", analyses[n-1].Seq)})
 	}
-	f.done("roster locked (entry %d) → draw committed (entry %d) → draw (entry %d)%s", lock.Seq, commit.Seq, draw.Seq, then)
+	for _, r := range v.held {
+		steps = append(steps, step{r.Size, fmt.Sprintf("your receipt of %s (entries 1 to %d)", r.At.Format("2006-01-02"), r.Size)})
+	}
+	slices.SortStableFunc(steps, func(a, b step) int { return a.seq - b.seq })
+	words := make([]string, len(steps))
+	for i, s := range steps {
+		words[i] = s.words
+	}
+	f.done("%s", strings.Join(words, " → "))
 }
 
 // records holds every text to the digest that the ledger has of it.
@@ -751,12 +768,7 @@ func (v *verifier) people(f *failures, name string, d *analysis.Dataset) {
 	if len(d.Clusters) != len(strata) {
 		f.add("%s has %d schools, %s has %d", name, len(d.Clusters), rosterName, len(strata))
 	}
-	listed := map[string]string{}
-	for _, line := range strings.Split(string(v.files[pupilsName]), "\n") {
-		if id, school, ok := strings.Cut(line, "\t"); ok && id != "pupil" {
-			listed[id] = school
-		}
-	}
+	listed := v.listed()
 	seen := map[string]bool{}
 	for i, id := range d.ID {
 		school := d.Clusters[d.Cluster[i]]
@@ -823,12 +835,14 @@ func (v *verifier) flow() {
 		return
 	}
 	n := 0
-	equal := func(what string, in, got int) {
+	equal := func(what, from string, in, got int) {
 		if in != got {
-			f.add("%s: %s says %d, counted again from the data it is %d", what, flowName, in, got)
+			f.add("%s: %s says %d, counted again from %s it is %d", what, flowName, in, from, got)
 		}
 		n++
 	}
+	v.boxes(f, &flow, equal)
+	v.labels(f, &flow)
 	for k, named := range data {
 		name := rows.Names(named.Outcome)[0]
 		d, err := rows.Read(named.Files)
@@ -869,8 +883,8 @@ func (v *verifier) flow() {
 				}{"pupils", a.Pupils, c.PupilsRandomised, c.PupilsUsed, c.PupilsLost})
 			}
 			for _, l := range levels {
-				equal(fmt.Sprintf("arm %s, %s randomised", id, l.name), l.flow.Randomised, l.randomised)
-				equal(fmt.Sprintf("arm %s, %s analysed", id, l.name), l.flow.Analysed, l.used)
+				equal(fmt.Sprintf("arm %s, %s randomised", id, l.name), "the data", l.flow.Randomised, l.randomised)
+				equal(fmt.Sprintf("arm %s, %s analysed", id, l.name), "the data", l.flow.Analysed, l.used)
 				said, counted := map[string]int{}, map[string]int{}
 				for _, x := range l.flow.Lost {
 					said[x.What] += x.N
@@ -880,18 +894,18 @@ func (v *verifier) flow() {
 					counted[x.Reason] += x.N
 				}
 				for _, reason := range sortedNames(counted) {
-					equal(fmt.Sprintf("arm %s, %s lost, %s", id, l.name, reason), said[reason], counted[reason])
+					equal(fmt.Sprintf("arm %s, %s lost, %s", id, l.name, reason), "the data", said[reason], counted[reason])
 				}
 			}
 			if allocation, err := randomize.ParseAllocation(v.files[allocationName]); err == nil {
-				equal("arm "+id+", schools drawn", a.Schools.Randomised, allocation.Size(id))
+				equal("arm "+id+", schools drawn", "the draw", a.Schools.Randomised, allocation.Size(id))
 			}
 		}
 		if len(flow.Arms) != len(d.Arms) {
 			f.add("%s has %d arms, the data %d", flowName, len(flow.Arms), len(d.Arms))
 		}
 	}
-	f.done("%d counts made again from the data, all equal; every pupil and school stands where the draw put them", n)
+	f.done("%[1]d of %[1]d counts made again, recruitment and departures from the ledger, the rest from the data, all equal; every pupil and school stands where the draw put them", n)
 }
 
 // schoolsMeasured says whether the rows are schools themselves.
@@ -1168,7 +1182,15 @@ func (v *verifier) prose() {
 			v.say(Note, checkCovered, "%s is not the text that this program writes: another version wrote the bundle, or somebody changed it together with %s", x.name, manifestName)
 		}
 	}
-	for _, script := range []File{{"scripts/verify.py", verifyPython}, {"scripts/analysis.R", analysisR}} {
+	scripts := []File{{"scripts/verify.py", verifyPython}, {"scripts/analysis.R", analysisR}, {"scripts/analysis.py", analysisPython}}
+	if all, err := v.results(); err == nil && len(all) > 0 {
+		if data, err := v.data(); err == nil {
+			if stata, err := stataScript(all, data); err == nil {
+				scripts = append(scripts, File{"scripts/analysis.do", stata})
+			}
+		}
+	}
+	for _, script := range scripts {
 		if got, ok := v.files[script.Name]; ok && string(got) != string(script.Data) {
 			v.say(Note, checkCovered, "%s is not the program that this program writes: read it before you run it", script.Name)
 		}

@@ -268,10 +268,7 @@ func (t *Trial) mayKnowArms(tx *store.Tx) error {
 	return refused
 }
 
-// samePerson compares names as people write them: case and spaces don't count.
-func samePerson(a, b string) bool {
-	return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
-}
+func samePerson(a, b string) bool { return trial.SamePerson(a, b) }
 
 // Blinded says whether the actor must not see arms now.
 func (t *Trial) Blinded(ctx context.Context) (bool, error) {
