@@ -61,7 +61,8 @@ func stataScript(results []sap.Results, data []rows.Named) ([]byte, error) {
 	for _, r := range results {
 		k := slices.IndexFunc(data, func(n rows.Named) bool { return n.Outcome == r.Plan.Outcome })
 		if k < 0 {
-			return nil, fmt.Errorf("there are results of %q and no data", r.Plan.Outcome)
+			fmt.Fprintf(&b, "\n* ---- %s: its data are not here\n", stataWord(r.Plan.Outcome))
+			continue
 		}
 		d, err := rows.Read(data[k].Files)
 		if err != nil {
