@@ -72,6 +72,7 @@ func (w *writer) attrition() {
 	}
 	w.attritionFigure(t, hasS, hasP && !w.schoolsMeasured())
 	w.table(t)
+	w.attritionSteps()
 	w.small("Overall attrition is the share of all randomised who are not analysed, differential attrition the difference between the arms’ shares. The boundaries are those of the What Works Clearinghouse’s published table for randomised trials.")
 }
 
@@ -95,10 +96,11 @@ func (w *writer) attritionFigure(t *Table, schools, pupils bool) {
 		}
 		overall, differential := t.Rows[len(t.Rows)-6].Cells[1+i], t.Rows[len(t.Rows)-5].Cells[1+i]
 		label := level + ": " + overall.String() + " overall, " + differential.String() + " points"
+		p.Paths = append(p.Paths, w.pathOf(level))
 		p.Points = append(p.Points, figure.PlanePoint{Label: label, At: figure.XY{X: overall.Value, Y: differential.Value}, Arm: figure.Arm{Index: i}})
 		p.Desc += label + ". "
 	}
-	w.figure(&Figure{ID: "attrition-figure", Title: "Overall and differential attrition, with the boundaries of the What Works Clearinghouse", Drawing: p, Wide: true})
+	w.figure(&Figure{ID: "attrition-figure", Title: "Overall and differential attrition, with the boundaries of the What Works Clearinghouse; the small marks are the days on which somebody was lost", Drawing: p, Wide: true})
 }
 
 func yesNo(b bool) *Cell {
@@ -106,4 +108,80 @@ func yesNo(b bool) *Cell {
 		return words("yes")
 	}
 	return words("no")
+}
+
+// pathOf is how attrition came to where it is: its stand after every day on
+// which somebody was lost, the last left out. Of pupils it would tell how many
+// were lost on a day, so that a released report has none.
+func (w *writer) pathOf(level string) []figure.XY {
+	if w.in.Attrition == nil || w.in.Attrition.Timeline == nil || level == "pupils" && w.in.released {
+		return nil
+	}
+	moments := w.in.Attrition.Timeline.Schools
+	if level == "pupils" {
+		moments = w.in.Attrition.Timeline.Pupils
+	}
+	path := []figure.XY{{}}
+	for i, m := range moments {
+		if i < len(moments)-1 {
+			path = append(path, figure.XY{X: m.Assessment.Overall, Y: m.Assessment.Differential})
+		}
+	}
+	if len(moments) == 0 {
+		return nil
+	}
+	return path
+}
+
+// attritionSteps shows the Clearinghouse's two steps, how many more may be
+// lost, and the days on which schools were.
+func (w *writer) attritionSteps() {
+	st := w.in.Attrition
+	if st == nil || st.Steps == nil {
+		return
+	}
+	pupils := !w.schoolsMeasured() && !w.in.released
+	steps := &Table{ID: "attrition-steps", Title: "The steps of the What Works Clearinghouse: schools, and then the pupils of those that stayed", Groups: []Group{{"", 3}, {"Cautious", 2}, {"Optimistic", 2}},
+		Columns: []Column{{Title: "Step"}, {"Overall", true}, {"Differential, points", true}, {"boundary", true}, {Title: "within"}, {"boundary", true}, {Title: "within"}}}
+	at := func(b attrition.Boundary) *Cell {
+		if b.Boundary == nil {
+			return absent("none")
+		}
+		return number(*b.Boundary, Points)
+	}
+	margins := &Table{ID: "attrition-margins", Title: "How many more may be lost from one arm, and nobody else, before attrition is no longer low",
+		Columns: []Column{{Title: "Level"}, {Title: "Arm"}, {"Left now", true}, {"Cautious boundary", true}, {"Optimistic boundary", true}}}
+	add := func(name string, a attrition.Assessment, m attrition.LineMargins) {
+		steps.Rows = append(steps.Rows, Row{Cells: []*Cell{words(name), number(a.Overall, Share), number(a.Differential, Points), at(a.WWC.Cautious), yesNo(a.WWC.Cautious.Low), at(a.WWC.Optimistic), yesNo(a.WWC.Optimistic.Low)}})
+		spare := func(m attrition.Margin) *Cell {
+			switch {
+			case !m.OK:
+				return absent("crossed already")
+			case m.Spare+1 >= m.Left:
+				return absent("any number")
+			}
+			return count(m.Spare)
+		}
+		for i := range m.Cautious {
+			margins.Rows = append(margins.Rows, Row{Cells: []*Cell{words(name), words(w.label(m.Cautious[i].Arm)), count(m.Cautious[i].Left), spare(m.Cautious[i]), spare(m.Optimistic[i])}})
+		}
+	}
+	add("Schools", st.Steps.Schools, st.Margins.Schools)
+	if pupils {
+		add("Pupils of schools that stayed", st.Steps.Pupils, st.Margins.Pupils)
+	}
+	w.table(steps)
+	w.table(margins)
+	if t := st.Timeline; t != nil && len(t.Schools) > 0 {
+		days := &Table{ID: "attrition-time", Title: "Schools lost, day by day", Columns: []Column{{Title: "Day"}, {"Schools lost so far", true}, {"Overall", true}, {"Differential, points", true}, {Title: "Within the cautious boundary"}, {Title: "Within the optimistic boundary"}}}
+		for _, m := range t.Schools {
+			day := dateText(m.When)
+			if m.When == "outcome" {
+				day = "at the outcome"
+			}
+			a := m.Assessment
+			days.Rows = append(days.Rows, Row{Cells: []*Cell{words(day), count(a.Arms[0].Lost + a.Arms[1].Lost), number(a.Overall, Share), number(a.Differential, Points), yesNo(a.WWC.Cautious.Low), yesNo(a.WWC.Optimistic.Low)}})
+		}
+		w.table(days)
+	}
 }

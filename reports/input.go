@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"evenhand/analysis/attrition"
 	"evenhand/analysis/power"
 	"evenhand/analysis/sap"
 	"evenhand/trial"
@@ -22,8 +23,9 @@ type Input struct {
 	Regions     []RegionCount // schools by region; nil for none
 	Communities []Community   // in order of arm, then number; nil before the draw
 	Delivery    Delivery
-	SchoolMeans []SchoolMean  // mean outcome of each school, for the picture; nil for none
-	Detectable  []power.Stage // at protocol, randomisation and analysis, in this order; nil for none
+	SchoolMeans []SchoolMean      // mean outcome of each school, for the picture; nil for none
+	Attrition   *attrition.Status // who was lost, when and where; nil for none
+	Detectable  []power.Stage     // at protocol, randomisation and analysis, in this order; nil for none
 	Provenance  Provenance
 	Deviations  []Deviation  // from protocol and plan, in order of date
 	Stopped     *Stopped     // set for a trial stopped before randomisation

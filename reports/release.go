@@ -71,6 +71,7 @@ func ReleaseFrom(in Input, t *Template, name string, rule disclosure.Rule, earli
 		}
 	}
 	joined, merged := mergeReasons(in, rule)
+	joined.released = true
 	report, err := compose(joined)
 	if err != nil {
 		return nil, nil, err
@@ -89,7 +90,6 @@ func ReleaseFrom(in Input, t *Template, name string, rule disclosure.Rule, earli
 		return nil, nil, fmt.Errorf("release the report: %w", err)
 	}
 	x.apply(result)
-	joined.released = true
 	report, err = arrange(joined, report, t)
 	if err != nil {
 		return nil, nil, err
@@ -288,6 +288,7 @@ var (
 		"adjusted", "not-run", "community-list", "community-schools",
 		"sessions", "deviation-list", "digests", "acts",
 		"ledger", "end", "drawn", "every-estimate",
+		"attrition-steps", "attrition-margins", "attrition-time",
 	}
 	safe = []string{
 		"flow-figure", "stages-figure", "detectable-figure", "attrition-figure",

@@ -325,7 +325,7 @@ func Timeline(treated, control Arm, departures []Departure) ([]Moment, error) {
 		if err != nil {
 			return nil, fmt.Errorf("timeline of attrition at %s: %w", when, err)
 		}
-		m := Moment{When: when, Assessment: now}
+		m := Moment{When: when, Assessment: now, Crossed: []string{}}
 		if last.WWC.Cautious.Low && !now.WWC.Cautious.Low {
 			m.Crossed = append(m.Crossed, "cautious")
 		}

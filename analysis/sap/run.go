@@ -488,20 +488,25 @@ func attritionNote(d *analysis.Dataset, use attrition.Use, arm int) (*AttritionN
 	return note, nil
 }
 
+// UseOf says which rows the plan's estimate uses, and why not the others.
+func UseOf(plan Plan, d *analysis.Dataset) (attrition.Use, error) {
+	model, err := planned(plan, d)
+	if err != nil {
+		return attrition.Use{}, err
+	}
+	return attrition.UseOf(model, analysis.CompleteCase)
+}
+
 // CountsByArm counts rows used and lost at both levels for each arm, as Run
 // counts them for all: the numbers of the participant flow.
 func CountsByArm(plan Plan, d *analysis.Dataset) ([]analysis.Counts, error) {
-	model, err := planned(plan, d)
-	if err != nil {
-		return nil, err
-	}
-	use, err := attrition.UseOf(model, analysis.CompleteCase)
+	use, err := UseOf(plan, d)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]analysis.Counts, len(d.Arms))
 	for a := range d.Arms {
-		if all[a], err = attrition.Count(model, use, a); err != nil {
+		if all[a], err = attrition.Count(d, use, a); err != nil {
 			return nil, err
 		}
 		if err := attrition.CheckCounts(all[a]); err != nil {

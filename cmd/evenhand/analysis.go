@@ -9,9 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evenhand/analysis"
-	"evenhand/analysis/attrition"
 	"evenhand/analysis/sap"
-	"evenhand/trial"
 	"evenhand/trial/conduct"
 )
 
@@ -91,96 +89,4 @@ func losses(all []analysis.Loss) string {
 		fmt.Fprintf(&b, " + %d %s", l.N, l.Reason)
 	}
 	return b.String()
-}
-
-func (a *app) attritionCommand() *cobra.Command {
-	status := command("status", "Who was randomised and lost so far, and what that means",
-		"Attrition of schools and pupils as the records stand: overall, differential, and against the What\nWorks Clearinghouse's boundaries. Before the outcomes are in, those count as lost who withdrew from\ndata collection.",
-		"evenhand attrition status", noArgs,
-		a.reading(func(ctx context.Context, t *conduct.Trial) error {
-			s, err := t.Snapshot(ctx)
-			if err != nil {
-				return err
-			}
-			if s.Draw == nil {
-				return withHint(errors.New("nobody has been randomised yet"), "attrition begins with the draw")
-			}
-			return a.attrition(t, s)
-		}))
-	return group("attrition", "Who was lost, and what it means", status, a.assessCommand())
-}
-
-type attritionJSON struct {
-	AsOf   string                          `json:"as_of"` // "analysis" or "withdrawals so far"
-	Flow   []trial.ArmFlow                 `json:"flow"`
-	Levels map[string]attrition.Assessment `json:"levels"` // "schools", "pupils"; with two arms only
-}
-
-func (a *app) attrition(t *conduct.Trial, s conduct.Snapshot) error {
-	out := attritionJSON{AsOf: "analysis", Flow: s.Flow.Arms, Levels: map[string]attrition.Assessment{}}
-	if s.Last == nil {
-		out.AsOf = "withdrawals so far"
-	}
-	if len(s.Flow.Arms) == 2 {
-		control := t.Protocol.ControlArm()
-		for _, level := range []struct {
-			name string
-			of   func(trial.ArmFlow) trial.LevelFlow
-		}{{"schools", func(f trial.ArmFlow) trial.LevelFlow { return f.Schools }}, {"pupils", func(f trial.ArmFlow) trial.LevelFlow { return f.Pupils }}} {
-			arm := func(i int) attrition.Arm {
-				f := level.of(s.Flow.Arms[i])
-				analysed := f.Analysed
-				for _, l := range f.Lost {
-					if l.What == conduct.NotCollected {
-						analysed += l.N // they wait; they are not lost
-					}
-				}
-				return attrition.Arm{Label: s.Flow.Arms[i].Arm, Randomised: f.Randomised, Analysed: analysed}
-			}
-			if level.name == "pupils" && t.Protocol.Trial.Measured == "schools" {
-				continue
-			}
-			assessed, err := attrition.Assess(arm(1-control), arm(control))
-			if err != nil {
-				return err
-			}
-			out.Levels[level.name] = assessed
-		}
-	}
-	return a.print(out, func() {
-		a.say("as of: %s", out.AsOf)
-		rows := [][]string{{"arm", "level", "randomised", "analysed", "lost", "why"}}
-		for _, f := range out.Flow {
-			for _, l := range []struct {
-				name string
-				n    trial.LevelFlow
-			}{{"schools", f.Schools}, {"pupils", f.Pupils}} {
-				if l.name == "pupils" && t.Protocol.Trial.Measured == "schools" {
-					continue
-				}
-				lost := 0
-				var why []string
-				for _, c := range l.n.Lost {
-					lost += c.N
-					why = append(why, fmt.Sprintf("%d %s", c.N, c.What))
-				}
-				rows = append(rows, []string{f.Arm, l.name, fmt.Sprint(l.n.Randomised), fmt.Sprint(l.n.Analysed), fmt.Sprint(lost), strings.Join(why, "; ")})
-			}
-		}
-		a.table(rows)
-		for _, name := range []string{"schools", "pupils"} {
-			l, ok := out.Levels[name]
-			if !ok {
-				continue
-			}
-			verdict := "high on both boundaries"
-			switch {
-			case l.WWC.Cautious.Low:
-				verdict = "low on the cautious boundary"
-			case l.WWC.Optimistic.Low:
-				verdict = "low on the optimistic boundary only"
-			}
-			a.say("%s: overall %.1f %%, differential %.1f points: %s (What Works Clearinghouse)", name, 100*l.Overall, 100*l.Differential, verdict)
-		}
-	})
 }

@@ -46,7 +46,7 @@ func (p *pair) Set(s string) error {
 // was drawn.
 type assessJSON struct {
 	attrition.Assessment
-	Margins marginsJSON `json:"margins"`
+	Margins attrition.LineMargins `json:"margins"`
 	// Clusters is the schools' own assessment, null where none was asked for.
 	Clusters *attrition.Assessment `json:"clusters"`
 	Joiners  bool                  `json:"joiners_analysed"`
@@ -55,22 +55,19 @@ type assessJSON struct {
 		Cautious   bool `json:"cautious"`
 		Optimistic bool `json:"optimistic"`
 	} `json:"low"`
+	Model    *biasModel         `json:"model"` // null where none was asked for
 	Warnings []analysis.Warning `json:"warnings"`
-}
-
-type marginsJSON struct {
-	Cautious   []attrition.Margin `json:"cautious"`
-	Optimistic []attrition.Margin `json:"optimistic"`
 }
 
 func (a *app) assessCommand() *cobra.Command {
 	var randomised, analysed, clusters, kept pair
 	var joiners bool
 	var mdes float64
+	var bias biasFlags
 	var c *cobra.Command
 	c = command("assess --randomised T,C --analysed T,C", "What numbers of any trial mean, without any store",
-		"Attrition from counts: overall, differential, against both of the What Works Clearinghouse's\nboundaries, and in the EEF's bands. Where schools were drawn, give theirs too (--clusters,\n--clusters-analysed): they are judged first, then the pupils *of the schools that stayed*, so that\n--randomised and --analysed count only these. Joiners are in none of the counts.\n\nThe cautious boundary is for interventions that could make people leave, the optimistic one for others;\nwhich applies is fixed before the numbers are seen.",
-		"evenhand attrition assess --randomised 2400,2310 --analysed 2150,2030\nevenhand attrition assess --randomised 2400,2310 --analysed 2150,2030 --clusters 60,59 --clusters-analysed 57,55 --mdes 0.17 --format json",
+		"Attrition from counts: overall, differential, against both of the What Works Clearinghouse's\nboundaries, and in the EEF's bands. Where schools were drawn, give theirs too (--clusters,\n--clusters-analysed): they are judged first, then the pupils *of the schools that stayed*, so that\n--randomised and --analysed count only these. Joiners are in none of the counts.\n\nThe cautious boundary is for interventions that could make people leave, the optimistic one for others;\nwhich applies is fixed before the numbers are seen. The table of the Clearinghouse is the rule; for other\nlimits and unequal arms the model behind such lines can be asked beside it (--limit, --alpha-treated,\n--alpha-control), and is labelled as a model.",
+		"evenhand attrition assess --randomised 2400,2310 --analysed 2150,2030\nevenhand attrition assess --randomised 2400,2310 --analysed 2150,2030 --clusters 60,59 --clusters-analysed 57,55 --mdes 0.17 --format json\nevenhand attrition assess --randomised 2400,1200 --analysed 2150,1100 --limit 0.03",
 		noArgs, func(context.Context, []string) error {
 			switch {
 			case !randomised.set:
@@ -89,6 +86,11 @@ func (a *app) assessCommand() *cobra.Command {
 					return usageError{fmt.Errorf("--mdes: %w", err)}
 				}
 			}
+			if c.Flags().Changed("limit") || c.Flags().Changed("alpha-treated") || c.Flags().Changed("alpha-control") {
+				if out.Model, err = modelled(out.Assessment, bias); err != nil {
+					return err
+				}
+			}
 			return a.print(out, func() { a.showAssessment(out) })
 		})
 	c.Flags().Var(&randomised, "randomised", "people randomised: treated, control")
@@ -97,6 +99,9 @@ func (a *app) assessCommand() *cobra.Command {
 	c.Flags().Var(&kept, "clusters-analysed", "of these, schools analysed: treated, control")
 	c.Flags().BoolVar(&joiners, "joiners", false, "people who came after the draw are analysed too")
 	c.Flags().Float64Var(&mdes, "mdes", 0, "the trial's minimum detectable effect size, for the EEF's bands")
+	c.Flags().Float64Var(&bias.limit, "limit", attrition.PublishedCautious.Limit, "of the model: the bias that is tolerated, in SDs of the outcome")
+	c.Flags().Float64Var(&bias.treated, "alpha-treated", attrition.PublishedCautious.AlphaTreated, "of the model: correlation of staying and outcome, treated arm")
+	c.Flags().Float64Var(&bias.control, "alpha-control", attrition.PublishedCautious.AlphaControl, "of the model: the same, control arm")
 	return c
 }
 
@@ -105,7 +110,7 @@ func assess(randomised, analysed, clusters, kept pair, joiners bool) (*assessJSO
 		return attrition.Arm{Label: "treated", Randomised: r.t, Analysed: n.t}, attrition.Arm{Label: "control", Randomised: r.c, Analysed: n.c}
 	}
 	t, c := arms(randomised, analysed)
-	out := &assessJSON{Joiners: joiners, Warnings: []analysis.Warning{}}
+	out := &assessJSON{Joiners: joiners}
 	if clusters.set {
 		schoolsT, schoolsC := arms(clusters, kept)
 		var faults []error
@@ -131,19 +136,10 @@ func assess(randomised, analysed, clusters, kept pair, joiners bool) (*assessJSO
 		out.Assessment = one
 		out.Low.Cautious, out.Low.Optimistic = one.WWC.Cautious.Low && !joiners, one.WWC.Optimistic.Low && !joiners
 	}
-	for _, arm := range []attrition.Arm{t, c} {
-		if arm.Analysed == 0 {
-			out.Warnings = append(out.Warnings, analysis.Warning{Code: "arm-gone", Text: fmt.Sprintf("nobody is left in the %s arm: there is nothing to compare, whatever the rates say", arm.Label)})
-		}
-	}
-	for _, m := range []struct {
-		to       *[]attrition.Margin
-		cautious bool
-	}{{&out.Margins.Cautious, true}, {&out.Margins.Optimistic, false}} {
-		var err error
-		if *m.to, err = attrition.Margins(t, c, m.cautious); err != nil {
-			return nil, err
-		}
+	out.Warnings = armsGone(t, c)
+	var err error
+	if out.Margins, err = attrition.BothMargins(t, c); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -174,20 +170,11 @@ func (a *app) showAssessment(out *assessJSON) {
 	if out.Joiners {
 		a.say("people who came after the draw are analysed: who is compared may have changed, whatever the rates say")
 	}
-	verdict := "high on both boundaries"
-	switch {
-	case out.Low.Cautious:
-		verdict = "low on the cautious boundary"
-	case out.Low.Optimistic:
-		verdict = "low on the optimistic boundary only"
+	if out.Model != nil {
+		a.showModel(out.Model)
 	}
-	a.say("verdict: %s (What Works Clearinghouse)", verdict)
-	e := out.EEF
-	mdes := ""
-	if e.MDES != nil {
-		mdes = fmt.Sprintf(", MDES %d", *e.MDES)
-	}
-	a.say("initial EEF rating: %s (design %d, attrition %d%s); the final rating is a reviewer's", count(e.Padlocks, "padlock"), e.Design, e.Attrition, mdes)
+	a.say("verdict: %s (What Works Clearinghouse)", verdict(out.Low.Cautious, out.Low.Optimistic))
+	a.showPadlocks(out.EEF)
 }
 
 func (a *app) showLevel(name string, l attrition.Assessment) {

@@ -28,7 +28,7 @@ import (
 // reportInput is what the report is built from.
 func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 	p := t.Protocol
-	in := reports.Input{GeneratedAt: a.now().UTC(), Phase: s.Facts.Phase(), Protocol: p, Flow: s.Flow, Detectable: s.Detectable}
+	in := reports.Input{GeneratedAt: a.now().UTC(), Phase: s.Facts.Phase(), Protocol: p, Flow: s.Flow, Detectable: s.Detectable, Attrition: s.Attrition}
 	for _, r := range s.Recruitment.Regions {
 		in.Regions = append(in.Regions, reports.RegionCount{Region: r.Region, Listed: r.Listed, Ready: r.Ready, Left: r.Left, Agreed: agreedIn(p, s, r.Region)})
 	}

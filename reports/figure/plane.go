@@ -19,6 +19,7 @@ type Plane struct {
 	CautiousLabel, High string // what lies below the lower, and above the upper boundary
 	Between             string // and what between them
 	Points              []PlanePoint
+	Paths               [][]XY // the way there: the stands before each point of Points, in order of time; nil for none
 }
 
 func (p Plane) draw() (*canvas, float64) {
@@ -29,8 +30,13 @@ func (p Plane) draw() (*canvas, float64) {
 	for _, b := range p.Optimistic {
 		hiX, hiY = math.Max(hiX, b.X), math.Max(hiY, b.Y)
 	}
-	for _, q := range p.Points {
+	for i, q := range p.Points {
 		hiX, hiY = math.Max(hiX, q.At.X*1.05), math.Max(hiY, q.At.Y*1.15)
+		if i < len(p.Paths) {
+			for _, on := range p.Paths[i] {
+				hiX, hiY = math.Max(hiX, on.X), math.Max(hiY, on.Y*1.05)
+			}
+		}
 	}
 	hiX, hiY = math.Min(math.Max(hiX, 0.2), 1), math.Min(math.Max(hiY, 0.12), 1)
 	ax, ay := newAxis(0, hiX*100, left, right, 7), newAxis(0, hiY*100, bottom, top, 6)
@@ -82,6 +88,21 @@ func (p Plane) draw() (*canvas, float64) {
 		x, y := right-key-8, top+8+float64(i)*lead
 		c.add(op{shape: shapeRect, class: z.class, points: []XY{{x - 20, y - 8}, {x - 6, y + 1}}, fill: z.fill, stroke: ruleColour, width: 0.7})
 		c.text(x, y, z.label, muted, start)
+	}
+	// The way there: dots joined in order of time, dashed for the second.
+	for i, path := range p.Paths {
+		if i >= len(p.Points) || len(path) == 0 {
+			continue
+		}
+		class := armClass(p.Points[i].Arm.Index)
+		var at []XY
+		for _, q := range append(append([]XY(nil), path...), p.Points[i].At) {
+			at = append(at, XY{ax.at(100 * q.X), ay.at(100 * q.Y)})
+		}
+		c.path(at, class, 1.2, []float64{0, 5}[i%2], 3)
+		for _, q := range at[:len(at)-1] {
+			c.mark(q.X, q.Y, 2.2, p.Points[i].Arm)
+		}
 	}
 	var used []float64
 	for _, q := range p.Points {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"evenhand/analysis"
+	"evenhand/analysis/attrition"
 	"evenhand/analysis/power"
 	"evenhand/analysis/rows"
 	"evenhand/analysis/sap"
@@ -288,6 +289,7 @@ type Snapshot struct {
 	DrawErrors  []store.DrawError
 	Annulment   *store.Annulment
 	Changes     []store.RecordedChange // of communities, after the draw
+	Attrition   *attrition.Status      // who was lost, when and where; nil before the draw
 	Detectable  []power.Stage          // what the trial can detect, at protocol, randomisation and analysis
 }
 
@@ -298,7 +300,10 @@ func (t *Trial) Snapshot(ctx context.Context) (s Snapshot, err error) {
 		if s, err = t.snapshot(tx); err != nil {
 			return err
 		}
-		s.Detectable, err = t.detectable(s)
+		if s.Detectable, err = t.detectable(s); err != nil {
+			return err
+		}
+		s.Attrition, err = t.attrition(s)
 		return err
 	})
 	return s, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"evenhand/analysis"
+	"evenhand/analysis/attrition"
 	"evenhand/analysis/power"
 	"evenhand/analysis/sap"
 	"evenhand/reports"
@@ -77,7 +78,7 @@ func Input() reports.Input {
 			Receipts: []trial.Receipt{{Trial: "rlc", Size: 604, Head: digest(10), At: at("2014-09-23", "09:05:00")}, {Trial: "rlc", Size: 1871, Head: digest(11), At: at("2016-11-14", "16:30:00")}},
 		},
 	}
-	in.Detectable = detectable()
+	in.Detectable, in.Attrition = detectable(), course()
 	pictures(&in)
 	for i := range 24 {
 		arm := "rlc"
@@ -133,6 +134,30 @@ func Scores(in *reports.Input) {
 }
 
 func digest(i int) string { return trial.DigestOf(fmt.Sprint("sample ", i)) }
+
+// course is how the attrition of Input came about; one school was away for a
+// while, for the sake of the picture.
+func course() *attrition.Status {
+	must := func(err error) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	arm := func(id string, randomised, analysed int) attrition.Arm {
+		return attrition.Arm{Label: id, Randomised: randomised, Analysed: analysed}
+	}
+	schoolsT, schoolsC, pupilsT, pupilsC := arm("rlc", 12, 12), arm("control", 12, 12), arm("rlc", 172, 149), arm("control", 172, 159)
+	steps, err := attrition.AssessClustered(schoolsT, schoolsC, pupilsT, pupilsC, false)
+	must(err)
+	s := &attrition.Status{Steps: &steps, Margins: &attrition.LevelMargins{}, Timeline: &attrition.LevelsTimelines{}}
+	s.Margins.Schools, err = attrition.BothMargins(schoolsT, schoolsC)
+	must(err)
+	s.Margins.Pupils, err = attrition.BothMargins(pupilsT, pupilsC)
+	must(err)
+	s.Timeline.Pupils, err = attrition.Timeline(pupilsT, pupilsC, []attrition.Departure{{When: "2014-12-01", Treated: true, N: 11}, {When: "2015-06-10", N: 4}, {When: "2016-05-12", Treated: true, N: 12}, {When: "2016-05-12", N: 9}})
+	must(err)
+	return s
+}
 
 // detectable has a gap at every place where there may be one.
 func detectable() []power.Stage {
@@ -237,7 +262,7 @@ func secondary() sap.Results {
 func Stopped() reports.Input {
 	in := Input()
 	in.Phase = trial.Stopped
-	in.Results, in.Communities, in.SchoolMeans, in.Detectable = nil, nil, nil, nil
+	in.Results, in.Communities, in.SchoolMeans, in.Detectable, in.Attrition = nil, nil, nil, nil, nil
 	in.Flow.Arms = nil
 	in.Results, in.Communities, in.SchoolMeans = nil, nil, nil
 	in.Flow.Arms, in.Drawn, in.Scores, in.Elsewhere = nil, nil, nil, nil
