@@ -852,10 +852,16 @@ func (r *Results) doseResponse(data *mixed.Data, cluster []int, dose []float64) 
 		d.X = append(d.X, robust.Column{Name: c.Name, Values: values})
 	}
 	d.X = append(d.X, robust.Column{Name: SessionsColumn, Values: pick(dose, rows)})
+	// Where the reference stratum has no school of this arm, the others' columns
+	// add up to the intercept: the last of them says nothing new.
 	fit, err := robust.Least(d)
 	var same *robust.CollinearError
+	for errors.As(err, &same) && same.Column != SessionsColumn {
+		d.X = slices.DeleteFunc(d.X, func(c robust.Column) bool { return c.Name == same.Column })
+		fit, err = robust.Least(d)
+	}
 	switch {
-	case errors.As(err, &same) && same.Column == SessionsColumn:
+	case same != nil && same.Column == SessionsColumn && err != nil:
 		return nil, errors.New("schools of one stratum all attended alike")
 	case err != nil:
 		return nil, err
