@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/mat"
+
 	"evenhand/analysis/internal/dist"
 )
 
@@ -115,15 +117,9 @@ func (f *Fit) Contrast(weights []float64, method DF, level float64) (Inference, 
 		if method == KenwardRoger && f.Method != REML {
 			return Inference{}, &MethodError{string(method), "the adjustment belongs to REML; fit by REML, or take Satterthwaite"}
 		}
-		w := f.invExpected
-		if method == KenwardRoger {
-			w = f.invREML
-		}
-		if method == Satterthwaite && !f.Singular && f.invObserved != nil {
-			w = f.invObserved
-		}
-		if w == nil {
-			return Inference{}, &MethodError{string(method), "the information about the variances is singular, so there are no degrees of freedom; take containment or z, and a simpler model"}
+		w, err := f.varianceOfVariances(method)
+		if err != nil {
+			return Inference{}, err
 		}
 		in.DF = f.satterthwaiteDF(l, variance, w)
 		if method == KenwardRoger {
@@ -138,6 +134,22 @@ func (f *Fit) Contrast(weights []float64, method DF, level float64) (Inference, 
 	in.SE = math.Sqrt(variance) * f.r.scale[p]
 	in.finish()
 	return in, nil
+}
+
+// varianceOfVariances is the inverse information by which a method reaches its
+// degrees of freedom.
+func (f *Fit) varianceOfVariances(method DF) ([]float64, error) {
+	w := f.invExpected
+	if method == KenwardRoger {
+		w = f.invREML
+	}
+	if method == Satterthwaite && !f.Singular && f.invObserved != nil {
+		w = f.invObserved
+	}
+	if w == nil {
+		return nil, &MethodError{string(method), "the information about the variances is singular, so there are no degrees of freedom; take containment or z, and a simpler model"}
+	}
+	return w, nil
 }
 
 // finish fills statistic, p and interval from estimate, SE and DF.
@@ -363,8 +375,9 @@ type Joint struct {
 }
 
 // Joint tests that every row of weights times the coefficients is zero:
-// Kenward and Roger's F with its scale and denominator degrees of freedom, or
-// the Wald F over the chi-square (Z).
+// Kenward and Roger's F with its scale and denominator degrees of freedom; the
+// Wald F with Satterthwaite's, of either information (Fai and Cornelius 1996, as
+// lmerTest has them); or the Wald F over the chi-square (Z).
 func (f *Fit) Joint(weights [][]float64, method DF) (Joint, error) {
 	p, m := f.r.p, len(weights)
 	if m == 0 {
@@ -461,8 +474,60 @@ func (f *Fit) Joint(weights [][]float64, method DF) (Joint, error) {
 			return Joint{}, &MethodError{string(method), "the approximation breaks down for so many contrasts with so few groups"}
 		}
 		out.F = out.Scale * w
+	case Satterthwaite, SatterthwaiteExpected:
+		w, err := f.varianceOfVariances(method)
+		if err != nil {
+			return Joint{}, err
+		}
+		v := mat.NewSymDense(m, nil)
+		cov := mul(mul(l, f.ev.c, m, p, p), lt, m, p, m)
+		for i := range m {
+			for j := i; j < m; j++ {
+				v.SetSym(i, j, (cov[i*m+j]+cov[j*m+i])/2)
+			}
+		}
+		var eigen mat.EigenSym
+		if !eigen.Factorize(v, true) {
+			return Joint{}, &MethodError{string(method), "the contrasts' covariance matrix has no eigenvalues"}
+		}
+		var vectors mat.Dense
+		eigen.VectorsTo(&vectors)
+		values := eigen.Values(nil)
+		if !(values[0] > 1e-12*values[m-1]) {
+			return Joint{}, &ShapeError{"the contrasts of a joint test are not independent"}
+		}
+		// Uncorrelated contrasts, each a t with degrees of freedom of its own. An
+		// F on q and n degrees of freedom has the mean n/(n−2): theirs is
+		// matched.
+		sum, equal, few, first := 0.0, true, false, 0.0
+		for k, d := range values {
+			own, e := make([]float64, p), 0.0
+			for i := range m {
+				c := vectors.At(i, k)
+				e += c * est[i]
+				for j := range p {
+					own[j] += c * l[i*p+j]
+				}
+			}
+			out.F += e * e / d / q
+			nu := f.satterthwaiteDF(own, d, w)
+			if k == 0 {
+				first = nu
+			}
+			equal = equal && math.Abs(nu-first) < 1e-8*first
+			few = few || nu <= 2
+			sum += nu / (nu - 2)
+		}
+		switch {
+		case equal:
+			out.DF2 = first
+		case few:
+			out.DF2 = 2
+		default:
+			out.DF2 = 2 * sum / (sum - q)
+		}
 	default:
-		return Joint{}, &MethodError{string(method), fmt.Sprintf("there is no joint test by it; use %s or %s", KenwardRoger, Z)}
+		return Joint{}, &MethodError{string(method), fmt.Sprintf("there is no joint test by it; use %s, %s or %s", KenwardRoger, Satterthwaite, Z)}
 	}
 	out.P = dist.FSurvival(out.F, out.DF1, out.DF2)
 	return out, nil

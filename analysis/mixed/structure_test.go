@@ -126,7 +126,7 @@ func TestSlopeOnTheBoundary(t *testing.T) {
 	}
 }
 
-// Joint tests against pbkrtest's KRmodcomp.
+// Joint tests against pbkrtest's KRmodcomp and lmerTest's contestMD.
 func TestJointTests(t *testing.T) {
 	r := golden.JSON(t, os.DirFS("testdata"), "reference.json")
 	n := 0
@@ -164,8 +164,29 @@ func TestJointTests(t *testing.T) {
 			golden.Close(t, name+" p", j.P, w[3], 1e-4)
 		}
 		n++
+		// lmerTest differentiates numerically, at lme4's variances.
+		if j, err = f.Joint(l, Satterthwaite); err != nil {
+			t.Fatal(err)
+		}
+		w = r.At("Satterthwaite F " + name).Floats()
+		golden.Close(t, name+" Satterthwaite F", j.F, w[0], 1e-5)
+		golden.Close(t, name+" Satterthwaite df1", j.DF1, w[1], 0)
+		golden.Close(t, name+" Satterthwaite df2", j.DF2, w[2], 1e-5)
+		n++
+		// One contrast is the square of its t.
+		one, err := f.Joint(l[:1], Satterthwaite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := f.Contrast(l[0], Satterthwaite, 0.95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.Close(t, name+" one contrast", one.F, in.Statistic*in.Statistic, 1e-10)
+		golden.Close(t, name+" one contrast's df", one.DF2, in.DF, 1e-10)
+		golden.Close(t, name+" one contrast's p", one.P, in.P, 1e-9)
 	}
-	golden.AtLeast(t, "joint tests", n, 5)
+	golden.AtLeast(t, "joint tests", n, 10)
 }
 
 // The short form of nested blocks gives what the general one does.

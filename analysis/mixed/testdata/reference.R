@@ -1,8 +1,8 @@
-# Made with R 4.2.2, lme4 1.1-31, pbkrtest 0.5.2, nlme 3.1-162.
+# Made with R 4.2.2, lme4 1.1-31, pbkrtest 0.5.2, nlme 3.1-162, lmerTest 3.1-3.
 # Writes partial.csv and slope.csv (simulated) and reference.json; exact.py
 # solves the models of partial.csv to 40 digits. Run in this folder:
 #   Rscript reference.R && python3 exact.py
-suppressMessages({library(lme4); library(pbkrtest); library(nlme)})
+suppressMessages({library(lme4); library(pbkrtest); library(nlme); library(lmerTest, exclude = "lmer")})
 num <- function(x) sprintf("%.17g", x)
 RNGkind("Mersenne-Twister", "Inversion", "Rejection")
 set.seed(20261122)
@@ -33,7 +33,10 @@ m <- lmer(y ~ treat + x + (1 + treat | school), s, control = tight)
 put("slope REML", REMLcrit(m)); put("slope fixef", fixef(m)); put("slope cov", as.vector(VarCorr(m)$school)); put("slope sigma2", sigma(m)^2)
 # Several contrasts at once.
 dir <- Sys.getenv("REFERENCE_DATA", "../../internal/golden/testdata/data")
-kr <- function(name, big, L) { r <- KRmodcomp(big, L)$stats; put(paste("KR F", name), c(r$Fstat, r$ndf, r$ddf, r$p.value, r$F.scaling)) }
+kr <- function(name, big, L) {
+  r <- KRmodcomp(big, L)$stats; put(paste("KR F", name), c(r$Fstat, r$ndf, r$ddf, r$p.value, r$F.scaling))
+  s <- contestMD(as_lmerModLmerTest(big), L); put(paste("Satterthwaite F", name), c(s[["F value"]], s$NumDF, s$DenDF, s[["Pr(>F)"]]))
+}
 d <- read.csv(file.path(dir, "sim_crt.csv"))
 kr("strata", lmer(Posttest ~ Treat + Pretest + FSM + Female + SchoolFSM + factor(Stratum) + (1 | School), d, control = tight), cbind(matrix(0, 3, 6), diag(3)))
 d <- read.csv(file.path(dir, "sim_crt3.csv"))
