@@ -20,6 +20,9 @@ type Data struct {
 	// Columns are the fixed effects, one a coefficient, the intercept among
 	// them where there is one.
 	Columns []Column
+	// Terms say which columns stand for one factor, the arms or a product of
+	// them; Rows makes them, a model does not need them.
+	Terms []Term
 
 	// Levels are the random intercepts, outermost first, each nested in the
 	// one before: community, school, class. At least one.
@@ -43,6 +46,12 @@ type Column struct {
 	Arm    bool      // whether it is the dummy of an arm against the control arm
 	// ArmProduct says that it is a product with the dummy of an arm.
 	ArmProduct bool
+}
+
+// Term is what several columns stand for together.
+type Term struct {
+	Name    string // "arm", a covariate, or "arm × FSM"
+	Columns []int  // their places in Data.Columns
 }
 
 // Level is a grouping of the rows that has a random intercept.

@@ -186,6 +186,7 @@ rows:
 			d.Columns = append(d.Columns, c)
 			byName["arm"] = append(byName["arm"], c)
 		}
+		d.term("arm", len(d.Arms)-1)
 	}
 	for _, c := range r.Covariates {
 		var made []Column
@@ -215,6 +216,7 @@ rows:
 			}
 		}
 		d.Columns = append(d.Columns, made...)
+		d.term(c.Name, len(made))
 		byName[c.Name] = append(byName[c.Name], made...)
 	}
 	for _, pair := range r.Interactions {
@@ -232,11 +234,21 @@ rows:
 				d.Columns = append(d.Columns, Column{Name: a.Name + " × " + b.Name, Values: v, ArmProduct: a.Arm || b.Arm})
 			}
 		}
+		d.term(pair[0]+" × "+pair[1], len(byName[pair[0]])*len(byName[pair[1]]))
 	}
 	for _, l := range r.Levels {
 		d.Levels = append(d.Levels, Level{Name: l.Name, Labels: l.Labels, Index: pickInt(l.Index)})
 	}
 	return d, used, nil
+}
+
+// term says that the last n columns are one.
+func (d *Data) term(name string, n int) {
+	t := Term{Name: name}
+	for k := len(d.Columns) - n; k < len(d.Columns); k++ {
+		t.Columns = append(t.Columns, k)
+	}
+	d.Terms = append(d.Terms, t)
 }
 
 // WarnEmptyLevel is the code of the warning that a factor's level has no rows.
@@ -256,7 +268,7 @@ func dummy(codes []int, level int) []float64 {
 // always stays.
 func (d *Data) Only(keep func(Column) bool) *Data {
 	out := *d
-	out.Columns = nil
+	out.Columns, out.Terms = nil, nil
 	for _, c := range d.Columns {
 		if c.Values == nil || keep(c) {
 			out.Columns = append(out.Columns, c)

@@ -37,6 +37,11 @@ type fitFlags struct {
 	estimator, weighting, population choice // of model means
 	pairs                            bool
 
+	priorSD                string // of model bayes
+	byArm, interactions    []string
+	profile, schoolEffects bool
+	months                 string
+
 	seed      uint64
 	draws     int // of model bayes, in each chain
 	permute   int
@@ -63,6 +68,9 @@ const (
 	modelMeans    = "means"
 	modelBayes    = "bayes"
 
+	byArmResidual = "residual"
+	byArmClusters = "clusters"
+
 	byDifference   = "difference"
 	byClusterMeans = "cluster-means"
 	byRCTYes       = "rct-yes"
@@ -71,22 +79,26 @@ const (
 // fitFor says which models a flag belongs to; a flag that is not here belongs
 // to all.
 var fitFor = map[string][]string{
-	"levels":     {modelMixed, modelBayes},
-	"partial":    {modelMixed, modelBayes},
-	"slope":      {modelMixed, modelBayes},
-	"df":         {modelMixed},
-	"method":     {modelMixed},
-	"quadrature": {modelLogistic},
-	"se":         {modelOLS, modelIV},
-	"weights":    {modelOLS, modelIV},
-	"received":   {modelIV},
-	"estimator":  {modelMeans},
-	"weighting":  {modelMeans},
-	"population": {modelMeans},
-	"pairs":      {modelMeans},
-	"draws":      {modelBayes},
-	"permute":    {modelMixed, modelOLS},
-	"bootstrap":  {modelMixed, modelOLS},
+	"levels":         {modelMixed, modelBayes},
+	"partial":        {modelMixed, modelBayes},
+	"slope":          {modelMixed, modelBayes},
+	"by-arm":         {modelMixed, modelBayes},
+	"profile":        {modelMixed},
+	"school-effects": {modelMixed},
+	"interactions":   {modelMixed, modelLogistic, modelOLS, modelBayes},
+	"df":             {modelMixed},
+	"method":         {modelMixed},
+	"quadrature":     {modelLogistic},
+	"se":             {modelOLS, modelIV},
+	"weights":        {modelOLS, modelIV},
+	"received":       {modelIV},
+	"estimator":      {modelMeans},
+	"weighting":      {modelMeans},
+	"population":     {modelMeans},
+	"pairs":          {modelMeans},
+	"draws":          {modelBayes},
+	"permute":        {modelMixed, modelOLS},
+	"bootstrap":      {modelMixed, modelOLS},
 }
 
 func (a *app) fitCommand() *cobra.Command {
@@ -99,7 +111,8 @@ func (a *app) fitCommand() *cobra.Command {
 		"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School\n"+
 			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --control 0 --cluster School --covariates Pretest,FSM --factors Stratum --df satterthwaite --format json\n"+
 			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --levels School,Class --covariates Pretest\n"+
-			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --partial Community\n"+
+			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --partial Community --by-arm residual\n"+
+			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --covariates FSM --interactions Treat:FSM --profile --school-effects\n"+
 			"evenhand analysis fit --data mst.csv --outcome Posttest --arm Treat --cluster School --slope full\n"+
 			"evenhand analysis fit --data ks2.csv --outcome Pass --arm Treat --cluster School --model logistic --quadrature 25\n"+
 			"evenhand analysis fit --data ks2.csv --outcome Posttest --arm Treat --cluster School --model ols --se CR2\n"+
@@ -123,6 +136,11 @@ func (a *app) fitCommand() *cobra.Command {
 	addChoice(c, &f.slope, "slope", "", "the arm's effect varies over schools: with a covariance or without", string(mixed.FullSlope), string(mixed.DiagonalSlope))
 	flags.StringSliceVar(&f.covariates, "covariates", nil, "columns of numeric covariates")
 	flags.StringSliceVar(&f.factors, "factors", nil, "columns of categorical covariates")
+	flags.StringSliceVar(&f.interactions, "interactions", nil, "products of two columns of the model, the arm's among them (Treat:FSM)")
+	flags.StringSliceVar(&f.byArm, "by-arm", nil, "variances that each arm has of its own: residual, clusters, or both between commas")
+	flags.BoolVar(&f.profile, "profile", false, "profile-likelihood intervals of coefficients and variances too")
+	flags.BoolVar(&f.schoolEffects, "school-effects", false, "the predicted effect of every school (community, class) too, with standard errors")
+	flags.StringVar(&f.months, "months", "", "a CSV table of months of progress (columns months, from, to) instead of the one for single trials")
 	addChoice(c, &f.model, "model", modelMixed, "the model", modelMixed, modelLogistic, modelOLS, modelIV, modelMeans, modelBayes)
 	flags.StringVar(&f.receivedCol, "received", "", "model iv: column of what was received (0/1, or a dose)")
 	flags.StringVar(&f.weightsCol, "weights", "", "models ols and iv: column of the weights")
@@ -137,6 +155,7 @@ func (a *app) fitCommand() *cobra.Command {
 	addChoice(c, &f.population, "population", string(means.Finite), "rct-yes: whom the answer is for", string(means.Finite), string(means.Super))
 	flags.BoolVar(&f.pairs, "pairs", false, "model means: --strata are pairs")
 	flags.IntVar(&f.draws, "draws", 1000, "model bayes: draws of each of 4 chains")
+	flags.StringVar(&f.priorSD, "prior-sd", "", "model bayes: scale of the half-t priors of SDs between groups, in outcome units, or flat (default: the outcome's SD)")
 	flags.IntVar(&f.permute, "permute", 0, "redraws of a randomisation test")
 	flags.StringVar(&f.design, "design", "", "with --permute: the trial's design (design.txt of its bundle)")
 	flags.StringVar(&f.roster, "roster", "", "with --design: the trial's roster (roster.txt) instead of --strata")
@@ -166,6 +185,10 @@ func (f *fitFlags) check() error {
 		}
 	}
 	model := f.model.value
+	if _, err := f.prior(); err != nil {
+		say("%v", err)
+	}
+	f.permuted, f.resampled = f.changed["permute"], f.changed["bootstrap"]
 	f.needsLevels = model == modelMixed || model == modelLogistic || model == modelBayes
 	switch {
 	case f.cluster != "" && len(f.levels) > 0:
@@ -183,6 +206,22 @@ func (f *fitFlags) check() error {
 			say("--%s belongs to --model %s, not to %s", name, strings.Join(models, " or "), model)
 		}
 	}
+	for _, v := range f.byArm {
+		if v != byArmResidual && v != byArmClusters {
+			say("--by-arm: %q is no variance; say %s, %s or both", v, byArmResidual, byArmClusters)
+		}
+	}
+	for _, x := range f.interactions {
+		if len(strings.Split(x, ":")) != 2 {
+			say("--interactions: %q is not two columns with a colon between them, such as Treat:FSM", x)
+		}
+	}
+	if len(f.interactions) > 0 && f.permuted {
+		say("--permute: an arm with an interaction has no one difference to test; leave --interactions out")
+	}
+	if f.partial != "" && f.permuted {
+		say("--permute: the communities of --partial belong to the arms as they were drawn, and would have to be formed anew in every redraw; leave --partial out (the test holds whatever the model)")
+	}
 	if model == modelIV && f.receivedCol == "" {
 		say("--received is missing: model iv needs the column of what was received")
 	}
@@ -195,7 +234,6 @@ func (f *fitFlags) check() error {
 	if f.draws < 20 || f.draws > 1_000_000 {
 		say("--draws: from 20 to 1,000,000")
 	}
-	f.permuted, f.resampled = f.changed["permute"], f.changed["bootstrap"]
 	if f.permuted && (f.permute < 1 || f.permute > 1_000_000) {
 		say("--permute: from 1 to 1,000,000 redraws")
 	}
@@ -281,6 +319,15 @@ func (d *tableData) find(flag, name string) int {
 	return -1
 }
 
+// fault is all of the faults as an error, the first twenty in full.
+func (d *tableData) fault() error {
+	faults := d.faults
+	if len(faults) > 20 {
+		faults = append(slices.Clone(faults[:20]), fmt.Sprintf("and %d more", len(faults)-20))
+	}
+	return errors.New(strings.Join(faults, "\n"))
+}
+
 func isMissing(cell string) bool { return cell == "" || cell == "NA" }
 
 // number reads a column of numbers.
@@ -361,14 +408,18 @@ type fitJSON struct {
 	Model         string             `json:"model"`
 	Control       string             `json:"control"`
 	Coefficients  []fitCoefficient   `json:"coefficients"`
-	ArmsTest      *fitJoint          `json:"arms_test"` // with more than two arms
+	JointTests    []fitJointTest     `json:"joint_tests"` // of arms, where there are more than two, and of factors
 	Variances     []fitVariance      `json:"variances"`
 	ICC           []fitICC           `json:"icc"`
 	Criterion     *fitCriterion      `json:"criterion"`
 	Convergence   *fitConvergence    `json:"convergence"`
 	EffectSizes   []fitEffect        `json:"effect_sizes"`
 	GMLM          []fitGMLM          `json:"g_mlm"`
+	Hedges        []fitHedges        `json:"hedges"`
 	EEF           []fitEEF           `json:"eef_analytics"`
+	Months        []fitMonths        `json:"months"`
+	Profile       *fitProfile        `json:"profile"`
+	SchoolEffects []fitSchoolEffect  `json:"school_effects"` // null unless asked for
 	IV            *fitIV             `json:"iv"`
 	Posterior     *fitPosterior      `json:"posterior"`
 	Randomisation *fitRandomisation  `json:"randomisation_inference"`
@@ -507,6 +558,7 @@ type fitRows struct {
 	whole    analysis.Column // the school of every row of the file
 	table    *tableData
 	read     func(string) ([]byte, error)
+	open     func(string) (*tableData, error)
 	notes    []analysis.Warning
 }
 
@@ -522,6 +574,7 @@ func (a *app) fit(f fitFlags) error {
 	if err != nil {
 		return err
 	}
+	r.open = a.readTable
 	out, err := r.fit()
 	var single *mixed.NotIdentifiedError
 	var empty *mixed.EmptyArmError
@@ -574,6 +627,21 @@ func (d *tableData) fitRows(f fitFlags, read func(string) ([]byte, error)) (*fit
 	for _, name := range f.factors {
 		in.Covariates = append(in.Covariates, d.category("factors", name))
 	}
+	for _, x := range f.interactions {
+		pair := [2]string(strings.Split(x, ":"))
+		for i, name := range pair {
+			switch {
+			case name == f.arm:
+				pair[i] = "arm"
+			case !slices.Contains(f.covariates, name) && !slices.Contains(f.factors, name):
+				d.faults = append(d.faults, fmt.Sprintf("--interactions: %s is neither the arm nor among --covariates and --factors; a product needs both of its columns in the model", name))
+			}
+		}
+		in.Interactions = append(in.Interactions, pair)
+		if i := slices.Index(pair[:], "arm"); i >= 0 {
+			r.notes = append(r.notes, analysis.Warning{Code: "interaction", Text: fmt.Sprintf("With a product of the arm and %s in the model, the arm's own term, its effect sizes and its bootstrap are of rows where %s is 0 (of a factor, at its first level).", pair[1-i], pair[1-i])})
+		}
+	}
 	var partial analysis.Column
 	if f.partial != "" {
 		partial = d.category("partial", f.partial)
@@ -596,11 +664,8 @@ func (d *tableData) fitRows(f fitFlags, read func(string) ([]byte, error)) (*fit
 			}
 		}
 	}
-	if len(d.faults) > 20 {
-		d.faults = append(d.faults[:20], fmt.Sprintf("and %d more", len(d.faults)-20))
-	}
 	if len(d.faults) > 0 {
-		return nil, errors.New(strings.Join(d.faults, "\n"))
+		return nil, d.fault()
 	}
 	// Why a row is left out: the first column that it lacks.
 	lost := map[string]int{}
@@ -696,10 +761,13 @@ func pickRows(c analysis.Column, rows []int) analysis.Column {
 
 // fit fits the model that was asked for.
 func (r *fitRows) fit() (*fitJSON, error) {
-	out := &fitJSON{Control: r.data.Arms[r.data.Control], Variances: []fitVariance{}, ICC: []fitICC{}, EffectSizes: []fitEffect{}, GMLM: []fitGMLM{}, EEF: []fitEEF{}, Warnings: []analysis.Warning{}, statistic: "t", confidence: r.confidence}
+	out := &fitJSON{Control: r.data.Arms[r.data.Control], Variances: []fitVariance{}, ICC: []fitICC{}, EffectSizes: []fitEffect{}, GMLM: []fitGMLM{}, JointTests: []fitJointTest{}, Hedges: []fitHedges{}, Months: []fitMonths{}, EEF: []fitEEF{}, Warnings: []analysis.Warning{}, statistic: "t", confidence: r.confidence}
 	out.N.Groups = []fitGroups{}
 	fit := map[string]func(*fitJSON) error{modelMixed: r.mixed, modelLogistic: r.logistic, modelOLS: r.ols, modelIV: r.iv, modelMeans: r.means, modelBayes: r.bayes}[r.model.value]
 	if err := fit(out); err != nil {
+		return nil, err
+	}
+	if err := r.monthsOf(out); err != nil {
 		return nil, err
 	}
 	if r.permuted {
@@ -746,8 +814,8 @@ func (a *app) showFit(out *fitJSON) {
 		line += fmt.Sprintf("; %s criterion %.8g", out.Criterion.Method, out.Criterion.Value)
 	}
 	a.say("%s", line)
-	if t := out.ArmsTest; t != nil {
-		a.say("all arms alike: F = %.4f on %g and %s degrees of freedom, p = %.4g (%s)", t.F, t.DF1, number("%.2f", t.DF2), t.P, t.Method)
+	for _, t := range out.JointTests {
+		a.say("%s, all terms at once: F = %.4f on %g and %s degrees of freedom, p = %.4g (%s)", t.Term, t.F, t.DF1, number("%.2f", t.DF2), t.P, t.Method)
 	}
 	for _, v := range out.Variances {
 		name := v.Level
@@ -769,6 +837,9 @@ func (a *app) showFit(out *fitJSON) {
 		rows = append(rows, []string{e.Term, string(e.Denominator), number("%.5g", e.SD), fmt.Sprintf("%.4f", e.Value), fmt.Sprintf("%.4f to %.4f", e.CI[0], e.CI[1])})
 	}
 	a.table(rows)
+	a.showMonths(out.Months)
+	a.showProfile(out.Profile, out.confidence)
+	a.showSchoolEffects(out.SchoolEffects)
 	a.showIV(out.IV)
 	a.showPosterior(out.Posterior)
 	a.showRandomisation(out.Randomisation)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"math"
+	"strconv"
 
 	"evenhand/analysis"
 	"evenhand/analysis/bayes"
@@ -37,18 +39,37 @@ type fitExceeds struct {
 	Probability []float64 `json:"probability"`
 }
 
+// prior is the prior that --prior-sd asks for.
+func (f *fitFlags) prior() (bayes.Prior, error) {
+	switch f.priorSD {
+	case "":
+		return bayes.Prior{}, nil
+	case "flat":
+		return bayes.Prior{SDScale: math.Inf(1)}, nil
+	}
+	scale, err := strconv.ParseFloat(f.priorSD, 64)
+	if err != nil || !(scale > 0) || math.IsInf(scale, 0) {
+		return bayes.Prior{}, fmt.Errorf("--prior-sd: %q is neither a positive number nor flat", f.priorSD)
+	}
+	return bayes.Prior{SDScale: scale}, nil
+}
+
 // bayes draws from the posterior of the mixed model. Coefficients and variances
 // are posterior means, standard errors posterior SDs, intervals of equal tails.
 func (r *fitRows) bayes(out *fitJSON) error {
-	fit, err := mixed.New(r.data, mixed.Model{Slope: mixed.Slope(r.slope.value)})
+	fit, err := mixed.New(r.data, r.mixedModel())
 	if err != nil {
 		return err
 	}
-	plain, err := mixed.New(r.data.Unconditional(), mixed.Model{Slope: mixed.Slope(r.slope.value)})
+	plain, err := mixed.New(r.data.Unconditional(), r.mixedModel())
 	if err != nil {
 		return err
 	}
-	options := bayes.Options{Seed: r.seed, Chains: 4, Draws: r.draws, Level: r.confidence}
+	prior, err := r.prior()
+	if err != nil {
+		return err
+	}
+	options := bayes.Options{Prior: prior, Seed: r.seed, Chains: 4, Draws: r.draws, Level: r.confidence}
 	unconditional, err := bayes.Run(plain, options)
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ type fitCases struct {
 // listKeys are the fields by which a list's entry is known.
 var listKeys = map[string][]string{
 	"coefficients": {"term"}, "variances": {"level", "term"}, "icc": {"level"},
+	"joint_tests": {"term"}, "school_effects": {"level", "group", "term"}, "hedges": {"term"}, "quantities": {"name"}, "estimates": {"term", "scale"},
 	"effect_sizes": {"term", "denominator"}, "g_mlm": {"term", "denominator"}, "eef_analytics": {"term", "name"},
 }
 

@@ -18,7 +18,8 @@ import (
 
 // mixedModel is what the flags ask of a mixed model.
 func (r *fitRows) mixedModel() mixed.Model {
-	return mixed.Model{Method: mixed.Method(strings.ToUpper(r.method.value)), Slope: mixed.Slope(r.slope.value)}
+	return mixed.Model{Method: mixed.Method(strings.ToUpper(r.method.value)), Slope: mixed.Slope(r.slope.value),
+		ResidualByArm: slices.Contains(r.byArm, byArmResidual), GroupsByArm: slices.Contains(r.byArm, byArmClusters)}
 }
 
 // mixed fits pupils in schools.
@@ -40,17 +41,17 @@ func (r *fitRows) mixed(out *fitJSON) error {
 	for _, t := range tests {
 		out.Coefficients = append(out.Coefficients, coefficient(t))
 	}
-	if len(r.data.Arms) > 2 {
-		if out.ArmsTest, err = armsTest(fit, df); err != nil {
+	r.jointTests(out, func(columns []int) (fitJoint, error) { return mixedJoint(fit, columns, df) })
+	if r.profile {
+		out.Profile = profileOf(fit, r.confidence)
+	}
+	if r.schoolEffects {
+		if out.SchoolEffects, err = schoolEffectsOf(fit); err != nil {
 			return err
 		}
 	}
 	for _, v := range fit.Variances {
-		name := v.Level
-		if v.Arm != "" {
-			name += ", arm " + v.Arm
-		}
-		out.Variances = append(out.Variances, fitVariance{name, v.Term, v.Value, someOr0(v.SE)})
+		out.Variances = append(out.Variances, fitVariance{levelName(v), v.Term, v.Value, someOr0(v.SE)})
 	}
 	iccs, err := fit.ICCs(r.confidence)
 	if err != nil {
@@ -103,6 +104,9 @@ func (r *fitRows) mixedEffects(out *fitJSON, fit *mixed.Fit, arm string, df mixe
 			out.EEF = append(out.EEF, fitEEF{term, v.Name, v.Value, [2]float64{v.Low, v.High}, v.SE, v.Plain})
 		}
 	}
+	if h := r.closedForm(out, term, arm); h != nil {
+		out.Hedges = append(out.Hedges, *h)
+	}
 	return nil
 }
 
@@ -123,29 +127,6 @@ func (out *fitJSON) effect(term string, e analysis.Estimate) {
 
 func coefficient(t mixed.Inference) fitCoefficient {
 	return fitCoefficient{t.Name, t.Estimate, t.SE, finiteDF(t.DF), some(t.Statistic), some(t.P), [2]float64{t.Low, t.High}, string(t.Method)}
-}
-
-// armsTest tests that no arm differs from the control arm.
-func armsTest(fit *mixed.Fit, df mixed.DF) (*fitJoint, error) {
-	var weights [][]float64
-	for i, c := range fit.Coefficients {
-		if c.Arm {
-			w := make([]float64, len(fit.Coefficients))
-			w[i] = 1
-			weights = append(weights, w)
-		}
-	}
-	// Joint tests are Kenward and Roger's, or the normal distribution's.
-	if df != mixed.Z && fit.Method == mixed.REML {
-		df = mixed.KenwardRoger
-	} else {
-		df = mixed.Z
-	}
-	j, err := fit.Joint(weights, df)
-	if err != nil {
-		return nil, err
-	}
-	return &fitJoint{j.F, j.DF1, finiteDF(j.DF2), j.P, string(j.Method)}, nil
 }
 
 // logistic fits an outcome that is passed or failed.
@@ -259,26 +240,7 @@ func (r *fitRows) ols(out *fitJSON) error {
 	if err != nil {
 		return err
 	}
-	if len(r.data.Arms) > 2 {
-		var names []string
-		for _, c := range r.data.Columns {
-			if c.Arm {
-				names = append(names, c.Name)
-			}
-		}
-		contrasts, err := fit.Pick(names...)
-		if err != nil {
-			return err
-		}
-		test, err := judged.HTZ(contrasts)
-		if errors.Is(err, robust.ErrUnsupported) {
-			test, err = judged.Naive(contrasts)
-		}
-		if err != nil {
-			return err
-		}
-		out.ArmsTest = &fitJoint{test.F, test.DF1, finiteDF(test.DF2), test.P, test.Method}
-	}
+	r.jointTests(out, func(columns []int) (fitJoint, error) { return robustJoint(judged, fit, columns) })
 	return r.linearEffects(out, all, fit)
 }
 

@@ -648,7 +648,9 @@ func (r *fitRows) slopeStatistic(whole *mixed.Data, s permute.Sample, out []floa
 	if err != nil {
 		return err
 	}
-	plain, err := mixed.New(data.Unconditional(), r.mixedModel())
+	model := r.mixedModel()
+	model.Slope = mixed.NoSlope // as the effect size's SD is defined
+	plain, err := mixed.New(data.Unconditional(), model)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const mixedData = "../../analysis/mixed/testdata/"
+
+// readAny reads a file of JSON.
+func readAny(t *testing.T, file string) map[string]any {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v map[string]any
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// fitAny runs `analysis fit` and reads its JSON.
+func fitAny(t *testing.T, args ...string) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal([]byte(newWorld(t).must(append([]string{"analysis", "fit", "--format", "json"}, args...)...)), &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// same compares the number at a path with a reference.
+func same(t *testing.T, what string, v any, path string, want, tolerance float64) {
+	t.Helper()
+	got, err := at(v, path)
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	if !agrees(got, want, tolerance) {
+		t.Errorf("%s: %s is %.17g, want %.17g (%.1f digits)", what, path, got, want, digits(got, want))
+	}
+}
+
+func number(t *testing.T, v any, path ...any) float64 {
+	t.Helper()
+	for _, step := range path {
+		switch s := step.(type) {
+		case string:
+			v = v.(map[string]any)[s]
+		case int:
+			v = v.([]any)[s]
+		}
+	}
+	f, ok := v.(float64)
+	if !ok {
+		t.Fatalf("%v is no number", path)
+	}
+	return f
+}
+
+// Partially nested models of the command are those of arithmetic with 40
+// digits, with the arms' variances their own or not.
+func TestFitPartialGolden(t *testing.T) {
+	data, err := os.ReadFile(mixedData + "partial.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The file has 0 for the control arm's communities; the command wants none.
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	for i, line := range lines[1:] {
+		if f := strings.Split(line, ","); f[1] == "0" {
+			f[1] = ""
+			lines[i+1] = strings.Join(f, ",")
+		}
+	}
+	file := filepath.Join(t.TempDir(), "partial.csv")
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	truth := readAny(t, mixedData+"exact.json")
+	for kind, c := range map[string]struct {
+		byArm     string
+		variances []string
+	}{
+		"one":             {"", []string{"residual|", "community|", "school|"}},
+		"residual by arm": {"residual", []string{"residual, arm 0|", "residual, arm 1|", "community|", "school|"}},
+		"all by arm":      {"residual,clusters", []string{"residual, arm 0|", "residual, arm 1|", "community|", "school, arm 0|", "school, arm 1|"}},
+	} {
+		w := truth[kind]
+		for df, key := range map[string]string{"kenward-roger": "df_expected", "satterthwaite": "df_observed"} {
+			args := []string{"--data", file, "--outcome", "y", "--arm", "treat", "--cluster", "school", "--partial", "community", "--covariates", "x", "--df", df}
+			if c.byArm != "" {
+				args = append(args, "--by-arm", c.byArm)
+			}
+			out := fitAny(t, args...)
+			same(t, kind, out, "criterion/value", number(t, w, "criterion"), 1e-9)
+			for i, name := range c.variances {
+				same(t, kind, out, "variances/"+name+"/value", number(t, w, "variances", i), 1e-9)
+			}
+			for i, term := range []string{"(Intercept)", "arm: 1 vs 0", "x"} {
+				cov := "vcovKR"
+				if df == "satterthwaite" {
+					cov = "vcov"
+				}
+				same(t, kind, out, "coefficients/"+term+"/estimate", number(t, w, "fixef", i), 1e-9)
+				same(t, kind, out, "coefficients/"+term+"/se", math.Sqrt(number(t, w, cov, i, i)), 1e-9)
+				same(t, kind, out, "coefficients/"+term+"/df", number(t, w, key, i), 1e-7)
+			}
+		}
+	}
+}
+
+// Tests of several terms at once are pbkrtest's and lmerTest's; profile
+// intervals those of arithmetic with 40 digits; school effects lme4's.
+func TestFitJointProfileAndEffects(t *testing.T) {
+	r := readAny(t, mixedData+"reference.json")
+	models := readAny(t, reference)["models"].(map[string]any)
+	dir := filepath.Dir(simCRT) + "/"
+	full := []string{"--data", simCRT, "--outcome", "Posttest", "--arm", "Treat", "--cluster", "School", "--covariates", "Pretest,FSM,Female,SchoolFSM", "--factors", "Stratum"}
+	three := []string{"--data", dir + "sim_crt3.csv", "--outcome", "Posttest", "--arm", "Arm", "--control", "control", "--cluster", "School", "--covariates", "Pretest"}
+	for name, c := range map[string]struct {
+		args []string
+		term string
+	}{"strata": {full, "Stratum"}, "arms": {three, "arm"}} {
+		for df, key := range map[string]string{"kenward-roger": "KR F ", "satterthwaite": "Satterthwaite F "} {
+			out := fitAny(t, append(c.args, "--df", df)...)
+			for i, field := range []string{"f", "df1", "df2", "p"} {
+				// to lme4's variances
+				same(t, df+" "+name, out, "joint_tests/"+c.term+"/"+field, number(t, r[key+name], i), []float64{1e-5, 0, 1e-5, 1e-4}[i])
+			}
+		}
+	}
+	profiles := 0
+	for id, args := range map[string][]string{"simcrt.full": full, "simcrt3.adj": three,
+		"simcrt.adj":  {"--data", simCRT, "--outcome", "Posttest", "--arm", "Treat", "--cluster", "School", "--covariates", "Pretest"},
+		"sim3.adj":    {"--data", dir + "sim_3lvl.csv", "--outcome", "Posttest", "--arm", "Treat", "--levels", "School,Class", "--covariates", "Pretest"},
+		"simmst.diag": {"--data", dir + "sim_mst.csv", "--outcome", "Posttest", "--arm", "Treat", "--cluster", "School", "--slope", "diagonal", "--covariates", "Pretest"},
+	} {
+		out := fitAny(t, append(args, "--profile", "--school-effects")...)
+		ml := models[id].(map[string]any)["truth_40digit_arithmetic"].(map[string]any)["ML"].(map[string]any)
+		for key, term := range map[string]string{"profile_ci95_Treat": "arm: 1 vs 0", "profile_ci95_Full": "arm: full vs control"} {
+			if _, ok := ml[key]; !ok {
+				continue
+			}
+			for end := range 2 {
+				same(t, id, out, fmt.Sprintf("profile/coefficients/%s/ci/%d", term, end), number(t, ml, key, end), 1e-8)
+			}
+			profiles++
+		}
+		first := models[id].(map[string]any)["R"].(map[string]any)["ranef_first5"].(map[string]any)
+		school := first["School"].(map[string]any)["(Intercept)"].([]any)
+		for i, v := range school {
+			same(t, id, out, fmt.Sprintf("school_effects/School|%d|/value", i+1), v.(float64), 1e-4) // lme4's variances
+		}
+	}
+	if profiles != 5 {
+		t.Errorf("%d profile intervals were compared, not 5", profiles)
+	}
+	// A profile interval of a variance has its estimate inside.
+	out := fitAny(t, append(full, "--profile")...)
+	for _, level := range []string{"School", "residual"} {
+		v, err := at(out, "variances/"+level+"|/value")
+		low, err2 := at(out, "profile/variances/"+level+"|/ci/0")
+		high, err3 := at(out, "profile/variances/"+level+"|/ci/1")
+		if err != nil || err2 != nil || err3 != nil || !(low < v && v < high) {
+			t.Errorf("%s: %v to %v, estimate %v (%v, %v, %v)", level, low, high, v, err, err2, err3)
+		}
+	}
+}
+
+// The command's posterior is that of 600,000 draws of another sampler in
+// another language. Means are compared at 4.5 Monte Carlo standard errors: a
+// right sampler fails for about one seed in 25,000.
+func TestFitBayesGolden(t *testing.T) {
+	long := readAny(t, "../../analysis/bayes/testdata/gibbs.json")
+	out := fitAny(t, "--data", filepath.Dir(simCRT)+"/crt24.csv", "--outcome", "y", "--arm", "treat", "--cluster", "school", "--covariates", "pre",
+		"--model", "bayes", "--prior-sd", "flat", "--draws", "3000", "--seed", "5")
+	n := 0
+	for name, w := range long {
+		path := "posterior/quantities/" + name + "/"
+		switch name {
+		case "effect size":
+			path = "posterior/quantities/effect size: 1, total-conditional/"
+		case "SD School":
+			path = "posterior/quantities/SD school/"
+		}
+		got := map[string]float64{}
+		for _, field := range []string{"mean", "sd", "mcse", "rhat"} {
+			v, err := at(out, path+field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[field] = v
+		}
+		if d := math.Abs(got["mean"] - number(t, w, "mean")); !(d < 4.5*math.Hypot(got["mcse"], number(t, w, "mcse"))) {
+			t.Errorf("%s: mean %v, the long chain has %v", name, got["mean"], number(t, w, "mean"))
+		}
+		if !agrees(got["sd"], number(t, w, "sd"), 0.06) || got["rhat"] > 1.01 {
+			t.Errorf("%s: SD %v (the long chain has %v), R-hat %v", name, got["sd"], number(t, w, "sd"), got["rhat"])
+		}
+		n++
+	}
+	if n != 6 {
+		t.Errorf("%d quantities were compared, not 6", n)
+	}
+}
