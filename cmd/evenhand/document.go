@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,17 +26,72 @@ var renderings = map[string]func(io.Writer, *reports.Report) error{
 	".html": render.HTML, ".docx": render.DOCX, ".xlsx": render.XLSX, ".txt": render.Text,
 }
 
+// forms are the endings that a report may have.
+var forms = []string{"html", "docx", "xlsx", "txt", "pdf"}
+
+// formOf gives the form that a file's name asks for.
+func formOf(file string) (string, error) {
+	form := strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), ".")
+	if !slices.Contains(forms, form) {
+		return "", usagef("--out %s: the ending says the form: .html, .docx (Word), .xlsx (every table a sheet), .txt or .pdf", file)
+	}
+	return form, nil
+}
+
 // rendered makes a report in the form that a file's name asks for.
-func rendered(file string, r *reports.Report) ([]byte, error) {
-	write := renderings[strings.ToLower(filepath.Ext(file))]
-	if write == nil {
-		return nil, usagef("--out %s: the ending says the form: .html, .docx (Word), .xlsx (every table a sheet) or .txt", file)
+func (a *app) rendered(ctx context.Context, file string, r *reports.Report) ([]byte, error) {
+	form, err := formOf(file)
+	if err != nil {
+		return nil, err
+	}
+	if form == "pdf" {
+		return a.pdf(ctx, r)
 	}
 	var b bytes.Buffer
-	if err := write(&b, r); err != nil {
+	if err := renderings["."+form](&b, r); err != nil {
 		return nil, fmt.Errorf("write %s: %w", file, err)
 	}
 	return b.Bytes(), nil
+}
+
+// formFlag is --format of a command that writes a document: as everywhere text
+// or json, how to print; or the document's form.
+type formFlag struct {
+	print *choice
+	form  string
+}
+
+func (f *formFlag) String() string {
+	if f.form != "" || f.print == nil {
+		return f.form
+	}
+	return f.print.value
+}
+
+func (f *formFlag) Type() string { return "text|json|" + strings.Join(forms, "|") }
+
+func (f *formFlag) Set(s string) error {
+	if slices.Contains(forms, s) {
+		f.form = s
+		return nil
+	}
+	if err := f.print.Set(s); err != nil {
+		return fmt.Errorf("it is one of: text, json (how to print), %s (the report's form)", strings.Join(forms, ", "))
+	}
+	return nil
+}
+
+// file gives the name of the file to write: out, or where that is not given
+// one with the form's ending.
+func (f *formFlag) file(out string) (string, error) {
+	if out == "" {
+		return "report." + cmp.Or(f.form, "html"), nil
+	}
+	form, err := formOf(out)
+	if err == nil && f.form != "" && f.form != form {
+		err = usagef("--format %s and --out %s do not fit together: leave one of them out", f.form, out)
+	}
+	return out, err
 }
 
 // documentFlags say which document is built: its kind, and a funder's own

@@ -67,7 +67,7 @@ func (a *app) releaseReport(ctx context.Context, t *conduct.Trial, s conduct.Sna
 	if err != nil {
 		return err
 	}
-	document, err := rendered(out, report)
+	document, err := a.rendered(ctx, out, report)
 	if err != nil {
 		return err
 	}

@@ -320,10 +320,15 @@ func (a *app) reportCommand() *cobra.Command {
 	var overwrite bool
 	var release releaseFlags
 	var document documentFlags
-	building := command("build", "Write the report: HTML, Word, Excel or plain text",
-		"Write the report. The ending of --out says the form: .html (one self-contained page: no script,\nnothing loaded from outside), .docx (Word), .xlsx (every table a sheet) or .txt. It holds\nparticipant flow, attrition, baseline, results, communities, provenance. Every number in a\nsentence is the table's own cell. Before the outcomes are in it says what is still missing; a trial\nthat was stopped before its draw gets its own short report.\n\nThe report is a working paper with all its counts. With --release it is the one to publish: no count\nof 1 to 9 pupils (by srs10-zeros: 0 to 9) is in it or can be worked out from all of it, nor from it\nand the releases before it, whose records are given with --earlier.",
-		"evenhand report build\nevenhand report build --out report.docx\nevenhand report build --out draft.html --overwrite\nevenhand report build --release srs10 --out published.html\nevenhand report build --release srs10 --out second.html --earlier published.private.json", noArgs,
+	form := formFlag{print: &a.format}
+	building := command("build", "Write the report: HTML, Word, Excel, PDF or plain text",
+		"Write the report. The ending of --out says the form: .html (one self-contained page: no script,\nnothing loaded from outside), .docx (Word), .xlsx (every table a sheet), .txt or .pdf; so does\n--format where --out is not given. PDF is made by a browser (Chromium, Chrome, Edge) or LibreOffice\nof this computer, whichever is found first, or by the one that EVENHAND_BROWSER names. It holds\nparticipant flow, attrition, baseline, results, communities, provenance. Every number in a\nsentence is the table's own cell. Before the outcomes are in it says what is still missing; a trial\nthat was stopped before its draw gets its own short report.\n\nThe report is a working paper with all its counts. With --release it is the one to publish: no count\nof 1 to 9 pupils (by srs10-zeros: 0 to 9) is in it or can be worked out from all of it, nor from it\nand the releases before it, whose records are given with --earlier.",
+		"evenhand report build\nevenhand report build --out report.docx\nevenhand report build --out draft.html --overwrite\nevenhand report build --format pdf\nevenhand report build --release srs10 --out published.html\nevenhand report build --release srs10 --out second.html --earlier published.private.json", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			out, err := form.file(out)
+			if err != nil {
+				return err
+			}
 			if err := vacant(out); err != nil && !overwrite {
 				return withHint(err, "give another name, or replace it with --overwrite")
 			}
@@ -345,7 +350,7 @@ func (a *app) reportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			made, err := rendered(out, report)
+			made, err := a.rendered(ctx, out, report)
 			if err != nil {
 				return err
 			}
@@ -362,7 +367,9 @@ func (a *app) reportCommand() *cobra.Command {
 			}{out, digest}, func() { a.say("%s is the report; digest %s", out, digest) })
 		}))
 	document.add(building)
-	building.Flags().StringVar(&out, "out", "report.html", "the file to write")
+	building.Flags().StringVar(&out, "out", "", "the file to write (default: report.html, or with the ending of --format)")
+	building.Flags().Var(&form, "format", "how to print: text, json; or the report's form")
+	_ = building.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(append([]string{"text", "json"}, forms...), cobra.ShellCompDirectiveNoFileComp))
 	building.Flags().BoolVar(&overwrite, "overwrite", false, "replace the file if it is there")
 	addChoice(building, &release.rule, "release", "none", "the rule by which small counts are hidden", "none", "srs10", "srs10-zeros")
 	building.Flags().StringArrayVar(&release.earlier, "earlier", nil, "with --release: the record (.private.json) of an earlier release (may be given several times)")
