@@ -43,6 +43,9 @@ func (w *writer) summary() {
 		w.gap("Effect on the primary outcome", "The results hold no comparison with the control arm.")
 		return
 	}
+	if w.in.Changed {
+		w.say("These results are of a plan or of data that changed after the unblinding, when results could have been seen: the deviations below say what and why.").Lead = true
+	}
 	for _, l := range lines {
 		verdict := "The interval includes no difference: the trial does not show in which direction the effect lies."
 		switch {
@@ -168,7 +171,7 @@ func (w *writer) primary() {
 		if len(r.Contrasts) > 1 {
 			suffix = ": " + w.label(c.Arm)
 		}
-		raw := number(c.Unadjusted, Score)
+		raw := number(*c.Unadjusted, Score)
 		effect.Rows = append(effect.Rows, Row{Cells: []*Cell{words("Unadjusted difference" + suffix), raw, absent("–"), absent("–"), absent("–"), absent("–"), absent("–")}})
 		difference := estimateCells(c.Difference, Score)
 		effect.Rows = append(effect.Rows, Row{Cells: append([]*Cell{words("Adjusted difference" + suffix)}, difference...)})

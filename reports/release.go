@@ -286,7 +286,7 @@ var (
 		"primary-scales", "primary-variance", "primary-model", "secondary-effects",
 		"robustness", "shifts", "taking-part", "compliance",
 		"adjusted", "not-run", "community-list", "community-schools",
-		"sessions", "deviation-list", "digests", "acts",
+		"sessions", "deviation-list", "outside-runs", "digests", "acts",
 		"ledger", "end", "drawn", "every-estimate",
 		"attrition-steps", "attrition-margins", "attrition-time",
 	}

@@ -127,6 +127,7 @@ func init() { // parts and ParseTemplate refer to each other
 		{"communities", "communities, what was delivered, a map", (*writer).communities, true},
 		{"not-run", "what was planned and could not be run", (*writer).notRun, false},
 		{"deviations", "what was done otherwise than planned", (*writer).deviations, false},
+		{"annex", "what was run outside the plan", (*writer).annex, false},
 		{"model", "the full model of the primary outcome", (*writer).coefficients, false},
 		{"schools", "schools by community", (*writer).communitySchools, true},
 		{"provenance", "digests, who did what and when, the ledger", (*writer).provenance, false},

@@ -65,7 +65,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := &Protocol{
 		Evenhand: 1,
-		Trial:    About{ID: "mytrial", Title: "My trial", Unit: "school", Measured: "pupils", Blind: Blind{Until: "plan locked"}},
+		Trial:    About{ID: "mytrial", Title: "My trial", Unit: "school", Measured: "pupils", Blind: Blind{Until: "plan locked", Confirm: 1}},
 		Arms:     []Arm{{ID: "programme", Label: "The programme", Weight: 1}, {ID: "control", Label: "Business as usual", Weight: 1, Control: true}},
 		Schools:  SchoolFile{IDs: "urn"}, Recruitment: Recruitment{Target: 40}, Strata: []string{"region"},
 		Draw:     DrawSettings{Method: "stratified", Misfits: "pooled", Chance: "local", Confirm: 1},
@@ -328,9 +328,9 @@ func TestErrorShowsThePlace(t *testing.T) {
 	_, err := ParseProtocol("trial.yaml", []byte(strings.Replace(template(t, "rlc"), "weight: 1, control: yes", "weight: one, control: yes", 1)))
 	want := `trial.yaml has a fault
 
-trial.yaml:27:53: "one" is not a whole number
+trial.yaml:28:53: "one" is not a whole number
     at arms > item 2 > weight
-    27 |   - {id: control, label: Business as usual, weight: one, control: yes}   # same weight: one school in two
+    28 |   - {id: control, label: Business as usual, weight: one, control: yes}   # same weight: one school in two
        |                                                     ^
     here should be a whole number`
 	if err == nil || err.Error() != want {

@@ -50,6 +50,8 @@ type Contacts struct {
 type Blind struct {
 	People []string `yaml:"people" doc:"names as given with --as"`
 	Until  string   `yaml:"until" doc:"when they may learn it" enum:"plan locked,report,never" default:"plan locked"`
+	// The results are blind for everybody, see conduct.Unblind.
+	Confirm int `yaml:"unblinded by" doc:"how many people must be named when the outcomes' results are put under the arms' names: 1 or 2" default:"1" min:"1" max:"2" unit:"person,people"`
 }
 
 // Arm is what a school may be drawn into.

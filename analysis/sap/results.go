@@ -80,6 +80,7 @@ const (
 // Results is everything that one outcome's analysis gave. Numbers are
 // unrounded; nothing is NaN or infinite.
 type Results struct {
+	Mark       Mark               `json:"mark,omitempty"` // "" for the plan's own results
 	Plan       Plan               `json:"plan"`
 	Arms       []ArmSummary       `json:"arms"`       // in the Dataset's order
 	Contrasts  []Contrast         `json:"contrasts"`  // one for each arm that is not the control arm
@@ -284,10 +285,10 @@ type ArmSummary struct {
 type Contrast struct {
 	Arm         string              `json:"arm"`
 	Against     string              `json:"against"`
-	Unadjusted  float64             `json:"unadjusted"`   // difference of raw means, in outcome units
-	Difference  analysis.Estimate   `json:"difference"`   // adjusted, in outcome units
-	EffectSize  analysis.Estimate   `json:"effect_size"`  // by the plan's denominator
-	EffectSizes []analysis.Estimate `json:"effect_sizes"` // by every denominator
+	Unadjusted  *float64            `json:"unadjusted,omitempty"` // difference of raw means, in outcome units; nil while blind
+	Difference  analysis.Estimate   `json:"difference"`           // adjusted, in outcome units
+	EffectSize  analysis.Estimate   `json:"effect_size"`          // by the plan's denominator
+	EffectSizes []analysis.Estimate `json:"effect_sizes"`         // by every denominator
 }
 
 // Coefficient is a fixed effect of the model.

@@ -138,7 +138,7 @@ func (r *Results) mixed(d *analysis.Dataset) error {
 		if a == d.Control {
 			continue
 		}
-		c := Contrast{Arm: arm, Against: control, Unadjusted: r.Arms[a].Mean - r.Arms[d.Control].Mean}
+		c := Contrast{Arm: arm, Against: control, Unadjusted: new(r.Arms[a].Mean - r.Arms[d.Control].Mean)}
 		if c.Difference, err = effectsize.Difference(fit, arm, options); err != nil {
 			return err
 		}
@@ -261,7 +261,7 @@ func (r *Results) linear(d *analysis.Dataset) error {
 			continue
 		}
 		a := slices.IndexFunc(d.Arms, func(arm string) bool { return mixed.ArmTerm(arm, control) == column.Name })
-		contrast := Contrast{Arm: d.Arms[a], Against: control, Unadjusted: r.Arms[a].Mean - r.Arms[d.Control].Mean, Difference: e}
+		contrast := Contrast{Arm: d.Arms[a], Against: control, Unadjusted: new(r.Arms[a].Mean - r.Arms[d.Control].Mean), Difference: e}
 		t, k := r.Arms[a], r.Arms[d.Control]
 		for _, s := range []struct {
 			scale analysis.Scale

@@ -180,7 +180,7 @@ func hintFor(err error) string {
 	case errors.As(err, &phase):
 		return phaseHint(phase)
 	case errors.Is(err, conduct.ErrStaleAnalysis):
-		return "run the plan again: `evenhand analysis run` (the earlier run stays in the record)"
+		return "run the plan again: `evenhand analysis run`, after the unblinding with --changed \"why\" (the earlier run stays in the record)"
 	case errors.Is(err, store.ErrGone):
 		return "see that the database server runs and can be reached, then give the command again: whatever was not finished left nothing"
 	case errors.Is(err, store.ErrFull):

@@ -55,7 +55,7 @@ func (a *app) explainCommand() *cobra.Command {
 				return err
 			}
 			if s.Last == nil {
-				return withHint(errors.New("the plan has not been run yet"), "`evenhand analysis run`")
+				return withHint(errors.New("the plan has not been run under the arms' names yet"), "`evenhand analysis unblind`, then `evenhand analysis run`")
 			}
 			at := 0
 			if outcome != "" {

@@ -97,7 +97,7 @@ func TestJSONIsDocumented(t *testing.T) {
 			"school leaders {}/leaders2.csv", "school leader-left 101926-L1 --why x", "pupil import {}/pupils2.csv", "recruitment status", "roster check", "store info", "ledger show --last 3",
 		}},
 		{"ready", []string{"roster lock", "draw rehearse --times 3", "draw commit", "draw run", "draw verify", "draw show", "draw show --part chance --out {}/c.txt", "roster show --out {}/r.txt", "attrition status", "session status"}},
-		{"collected", []string{"session import {}/attendance.csv", "withdrawal import {}/withdrawals.csv", "withdrawal add school 101926 --reason x", "outcome import {}/one.csv --correct x", "attrition status", "session status", "analysis run", "analysis show", "report build --out {}/x.html", "audit export --out {}/x.zip", "audit verify {}/x.zip", "ledger check", "ledger receipt", "store backup {}/b.db", "store copy --to {}/c.db"}},
+		{"collected", []string{"session import {}/attendance.csv", "withdrawal import {}/withdrawals.csv", "withdrawal add school 101926 --reason x", "outcome import {}/one.csv --correct x", "attrition status", "session status", "analysis rehearse", "analysis run", "analysis show", "analysis unblind", "analysis run", "analysis run --exploratory x --covariates strata --subgroups everfsm6", "analysis show", "report build --out {}/x.html", "audit export --out {}/x.zip", "audit verify {}/x.zip", "ledger check", "ledger receipt", "store backup {}/b.db", "store copy --to {}/c.db"}},
 		{"ready", []string{"recruitment stop x"}},
 		{"", []string{"analysis fit --data " + simCRT + " --outcome Posttest --arm Treat --cluster School"}},
 	} {

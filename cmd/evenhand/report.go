@@ -23,6 +23,7 @@ import (
 	"evenhand/reports/render"
 	"evenhand/trial"
 	"evenhand/trial/conduct"
+	"evenhand/trial/store"
 )
 
 // reportInput is what the report is built from.
@@ -37,16 +38,17 @@ func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 		in.Results = s.Last.Results
 	case s.Draw == nil:
 		in.NoResults = "the draw has not been made yet"
+	case len(s.Unblinded) == 0 && len(s.Records.Scores) > 0:
+		in.NoResults = "the analysis has not been unblinded yet (evenhand analysis unblind)"
 	default:
 		in.NoResults = "the plan has not been run yet (evenhand analysis run)"
 	}
 	if s.Draw != nil {
 		in.Communities = communitiesOf(p, s)
 		in.Delivery = reports.Delivery{Sessions: p.Delivery.Sessions, Complier: complierText(p), Recorded: len(s.Records.Attendance) > 0}
-		in.SchoolMeans = schoolMeans(t, s)
 		in.Drawn, in.Elsewhere = drawnInto(p, s), elsewhere(p, s)
-		if s.Last != nil {
-			in.Scores = scoreSets(p, s)
+		if s.Last != nil { // not while the outcomes are blind
+			in.SchoolMeans, in.Scores = schoolMeans(t, s), scoreSets(p, s)
 		}
 	}
 	in.Reached = reachedOn(s)
@@ -57,6 +59,12 @@ func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 		}
 	}
 	in.Deviations = withDrawEvents(in.Deviations, t, s)
+	for _, r := range s.Beside {
+		in.Outside = append(in.Outside, reports.OutsideRun{Run: r.Run, On: r.At, By: r.Actor, Exploratory: r.Kind == store.ExploratoryRun, Why: r.Reason, Results: r.Results})
+	}
+	if in.Changed = s.Last != nil && s.Last.Kind == store.ChangedRun; in.Changed {
+		in.Deviations = append(in.Deviations, reports.Deviation{On: s.Last.At, By: s.Last.Actor, Kind: fmt.Sprintf("analysis %d", s.Last.Run), What: "the results are of a plan or of data that changed after the unblinding", Why: s.Last.Reason})
+	}
 	if s.Facts.Annulled {
 		in.Phase = trial.Drawn // it was; that it is void stands among the deviations
 	}
@@ -525,6 +533,12 @@ func (a *app) bundle(ctx context.Context, t *conduct.Trial) (audit.Bundle, error
 	if s.Last != nil {
 		flow := s.Flow
 		b.Data, b.Results, b.Flow = s.Last.Data, s.Last.ResultsText, &flow
+	}
+	for _, r := range s.Beside {
+		if b.Runs == nil {
+			b.Runs = map[int]string{}
+		}
+		b.Runs[r.Run] = r.ResultsText
 	}
 	return b, nil
 }

@@ -59,7 +59,7 @@ var stages = []struct {
 	{"committed", []string{"draw commit"}},
 	{"drawn", []string{"draw run", "draw show --part allocation --out DIR/allocation.txt"}},
 	{"collected", []string{"session import DIR/attendance.csv", "withdrawal import DIR/withdrawals.csv", "outcome import DIR/outcomes.csv"}},
-	{"analysed", []string{"analysis run", "report build --out DIR/report.html", "ledger receipt --out DIR/receipt.txt", "audit export --out DIR/audit.zip"}},
+	{"analysed", []string{"analysis unblind", "analysis run", "report build --out DIR/report.html", "ledger receipt --out DIR/receipt.txt", "audit export --out DIR/audit.zip"}},
 }
 
 // prepared makes the trial once, and gives its folder's files at each stage.

@@ -291,7 +291,7 @@ func (a *app) checkLedger(ctx context.Context, t *conduct.Trial, receiptFiles []
 }
 
 // Commands after which the record should go out of the house.
-var receiptMoments = []string{"roster lock", "draw commit", "draw run", "draw annul", "analysis run", "report build", "audit export"}
+var receiptMoments = []string{"roster lock", "draw commit", "draw run", "draw annul", "analysis unblind", "analysis run", "report build", "audit export"}
 
 // remindOfReceipts makes those commands end with a note on how far the receipts
 // that others hold reach.

@@ -38,12 +38,13 @@ type Bundle struct {
 	Rule        []File // how the draw is made, and programs that repeat it, e.g. RULE.md
 	Ledger      []trial.Record
 	Receipts    []trial.Receipt
-	Data        []rows.Named // one for each outcome analysed, in the order of the results
-	Flow        *trial.Flow  // of the last analysis; nil before it
-	Results     string       // JSON of []sap.Results, as recorded
-	ReportHTML  []byte       // nil for none
-	Numbers     []byte       // the report's cells as CSV; nil for none
-	NotIncluded []string     // what was left out on purpose, a sentence each
+	Data        []rows.Named   // one for each outcome analysed, in the order of the results
+	Flow        *trial.Flow    // of the last analysis; nil before it
+	Results     string         // JSON of []sap.Results, as recorded
+	Runs        map[int]string // the same of runs outside the plan and earlier ones of it, by number
+	ReportHTML  []byte         // nil for none
+	Numbers     []byte         // the report's cells as CSV; nil for none
+	NotIncluded []string       // what was left out on purpose, a sentence each
 
 	// Sign signs the manifest (see Signer); nil for a bundle without signature.
 	Sign func(manifest []byte) (string, error)
@@ -102,7 +103,7 @@ const (
 )
 
 // allowed are the names that a bundle may hold.
-var allowed = regexp.MustCompile(`^(README\.txt|MANIFEST\.txt(\.minisig)?|NOT-COVERED\.txt|FORMAT\.md|ledger\.ndjson|ledger\.digests\.txt|design\.txt|roster\.txt|pupils\.txt|commitment\.txt|chance\.txt|allocation\.txt|flow\.json|results\.json|report\.html|report-numbers\.csv|protocol/[1-9][0-9]{0,4}\.yaml|rosters/[1-9][0-9]{0,4}\.(design|roster|pupils)\.txt|receipts/[0-9]{4}\.txt|chance/[a-z0-9-]{1,32}\.txt|(rule|scripts)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|data/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.csv)$`)
+var allowed = regexp.MustCompile(`^(README\.txt|MANIFEST\.txt(\.minisig)?|NOT-COVERED\.txt|FORMAT\.md|ledger\.ndjson|ledger\.digests\.txt|design\.txt|roster\.txt|pupils\.txt|commitment\.txt|chance\.txt|allocation\.txt|flow\.json|results\.json|report\.html|report-numbers\.csv|protocol/[1-9][0-9]{0,4}\.yaml|rosters/[1-9][0-9]{0,4}\.(design|roster|pupils)\.txt|receipts/[0-9]{4}\.txt|runs/[1-9][0-9]{0,4}\.json|chance/[a-z0-9-]{1,32}\.txt|(rule|scripts)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|data/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.csv)$`)
 
 // entry is a file of the bundle with its path.
 type entry struct {
@@ -271,6 +272,9 @@ func (b Bundle) entries() ([]entry, error) {
 		add(flowName, append(flow, '\n'))
 	}
 	text(resultsName, b.Results)
+	for run, results := range b.Runs {
+		text(runName(run), results)
+	}
 	if b.ReportHTML != nil {
 		add(reportName, b.ReportHTML)
 	}
@@ -483,6 +487,7 @@ receipts/            dated copies of the ledger's size and last digest
 data/                the rows analysed, one set of files an outcome
 flow.json            how many schools and pupils there were at every step
 results.json         every result, unrounded
+runs/                results of runs that were not in the plan, and of earlier ones that were
 report.html          the report; open it in any browser
 `, b.Title, b.Trial, len(b.Ledger), head, b.Program)
 }

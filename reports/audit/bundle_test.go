@@ -177,13 +177,49 @@ func finished(t testing.TB, schools, pupils int) *maker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.log(actionAnalyse, "analysis 1", map[string]any{"protocol": 1, "plan": digest(plan), "data": rows.Digest(m.b.Data), "results": trial.DigestOf(m.b.Results)})
+	locks := map[string]string{}
+	for _, d := range m.b.Data {
+		locks[d.Outcome] = rows.Digest([]rows.Named{d})
+	}
+	m.log(actionOutcomes, "outcomes.csv", map[string]int{"stored": len(r.Scores)})
+	m.log(actionUnblind, "analysis", map[string]any{"protocol": 1, "plan": digest(plan), "data": locks, "confirmed_by": "ana"})
+	other := m.explore(p, r)
+	m.log(actionExplore, "analysis 1", map[string]any{"run": 1, "protocol": 1, "plan": other, "data": locks["reading"], "results": trial.DigestOf(m.b.Runs[1])})
+	m.entries[len(m.entries)-1].Why = "without the baseline"
+	m.log(actionAnalyse, "analysis 2", map[string]any{"run": 2, "protocol": 1, "plan": digest(plan), "data": rows.Digest(m.b.Data), "results": trial.DigestOf(m.b.Results)})
 	m.b.ReportHTML = []byte("<!DOCTYPE html><title>report</title>\n<p>It is <span class=\"c\" data-cell=\"t/1/2\"><bdi>−0.26</bdi></span>.</p><td class=\"n right\" data-cell=\"t/1/2\"><bdi>−0.26</bdi></td><td data-cell=\"t/2/2\"><bdi>&lt; 0.001</bdi></td>\n")
 	m.b.Numbers = []byte("cell,value,shown\nt/1/2,-0.2572,−0.26\nt/2/2,0.0001,< 0.001\n")
 	m.log("report build", "report", map[string]string{"report": digest(m.b.ReportHTML)})
 	m.seal()
 	m.b.Receipts = []trial.Receipt{m.receipt(5), m.receipt(3)}
 	return m
+}
+
+// explore makes a run that is not in the plan, and gives its plan's digest.
+func (m *maker) explore(p *trial.Protocol, r trial.Records) string {
+	m.t.Helper()
+	plan, err := p.Explore(trial.Exploration{Covariates: []string{"strata"}})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	d, err := p.Dataset(r, plan.Outcome)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	results, err := sap.Run(plan, d, nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	text, err := json.Marshal([]sap.Results{*results})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.b.Runs = map[int]string{1: string(text) + "\n"}
+	digested, err := json.Marshal([]sap.Plan{plan})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return digest(digested)
 }
 
 // schoolOf gives each pupil's school.

@@ -36,7 +36,7 @@ func early(t testing.TB) *maker {
 	t.Helper()
 	m := finished(t, 12, 2)
 	m.entries = m.entries[:3]
-	m.b.Receipts, m.b.Results, m.b.Data, m.b.Flow, m.b.ReportHTML, m.b.Rule, m.b.Numbers = nil, "", nil, nil, nil, nil, nil
+	m.b.Receipts, m.b.Runs, m.b.Results, m.b.Data, m.b.Flow, m.b.ReportHTML, m.b.Rule, m.b.Numbers = nil, nil, "", nil, nil, nil, nil, nil
 	m.b.Allocation, m.b.Chance, m.b.Commitment = "", "", ""
 	m.seal()
 	m.b.Receipts = []trial.Receipt{m.receipt(2)}

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -341,7 +342,7 @@ func TestLedgerEdits(t *testing.T) {
 	// the tail cut off, and the last entry (which no receipt covers) changed
 	cut := *m
 	cut.entries = slices.Clone(m.entries[:n-2])
-	cut.b.Receipts, cut.b.Results, cut.b.Data, cut.b.Flow, cut.b.ReportHTML, cut.b.Numbers = nil, "", nil, nil, nil, nil
+	cut.b.Receipts, cut.b.Runs, cut.b.Results, cut.b.Data, cut.b.Flow, cut.b.ReportHTML, cut.b.Numbers = nil, nil, "", nil, nil, nil, nil
 	cut.seal()
 	if f := verify(t, write(t, cut.b), Options{Receipts: []trial.Receipt{receipt}}); !strings.Contains(failed(f), "cut off") {
 		t.Errorf("a tail cut off: the failures are\n%s", failed(f))
@@ -363,13 +364,15 @@ func TestLedgerEdits(t *testing.T) {
 
 // storedResult is the bundle's own result, in place of a fit.
 func storedResult(t testing.TB, b Bundle, p sap.Plan) *sap.Results {
-	var all []sap.Results
-	if err := json.Unmarshal([]byte(b.Results), &all); err != nil {
-		t.Fatal(err)
-	}
-	for i := range all {
-		if all[i].Plan.Outcome == p.Outcome {
-			return &all[i]
+	for _, text := range append(slices.Collect(maps.Values(b.Runs)), b.Results) {
+		var all []sap.Results
+		if err := json.Unmarshal([]byte(text), &all); err != nil {
+			t.Fatal(err)
+		}
+		for i := range all {
+			if all[i].Plan.Outcome == p.Outcome && all[i].Plan.Role == p.Role {
+				return &all[i]
+			}
 		}
 	}
 	t.Fatalf("no result of %q", p.Outcome)
@@ -426,7 +429,7 @@ func TestUnfinished(t *testing.T) {
 	for _, n := range []int{1, 3, 5, 6} { // protocol; locked; committed; drawn
 		part := *m
 		part.entries = slices.Clone(m.entries[:n])
-		part.b.Receipts, part.b.Results, part.b.Data, part.b.Flow, part.b.ReportHTML, part.b.Numbers = nil, "", nil, nil, nil, nil
+		part.b.Receipts, part.b.Runs, part.b.Results, part.b.Data, part.b.Flow, part.b.ReportHTML, part.b.Numbers = nil, nil, "", nil, nil, nil, nil
 		if n < 6 {
 			part.b.Allocation, part.b.Chance = "", ""
 		}

@@ -129,6 +129,7 @@ type drawNote struct {
 }
 
 type analyseNote struct {
+	Run      int    `json:"run"`
 	Protocol int    `json:"protocol"`
 	Plan     string `json:"plan"`
 	Data     string `json:"data"`
@@ -174,12 +175,14 @@ func Verify(r io.ReaderAt, size int64, opts Options) (*Findings, error) {
 		v.ledger()
 		v.receipts()
 		v.events()
+		v.unblinding()
 		v.records()
 		v.draw()
 		v.chance()
 		v.knew()
 		v.flow()
 		v.fit()
+		v.explored()
 		v.page()
 		v.covered()
 	}
@@ -573,6 +576,11 @@ func (v *verifier) records() {
 			}
 		}
 	}
+	entries, notes := v.beside()
+	for i, e := range entries {
+		same(runName(notes[i].Run), notes[i].Results, e.Seq)
+		accounted[runName(notes[i].Run)] = true
+	}
 	if data, ok := v.files[reportName]; ok {
 		if reports := v.of(actionReport); len(reports) > 0 {
 			if v.reportEntry() == 0 {
@@ -586,7 +594,7 @@ func (v *verifier) records() {
 		folder, _, in := strings.Cut(name, "/")
 		switch {
 		case accounted[name]:
-		case in && (folder == "protocol" || folder == "rosters" || folder == "data" || folder == "chance"), name == designName, name == rosterName, name == pupilsName, name == commitmentName, name == chanceName, name == allocationName, name == resultsName, name == flowName && len(v.of(actionAnalyse)) == 0:
+		case in && (folder == "protocol" || folder == "rosters" || folder == "runs" || folder == "data" || folder == "chance"), name == designName, name == rosterName, name == pupilsName, name == commitmentName, name == chanceName, name == allocationName, name == resultsName, name == flowName && len(v.of(actionAnalyse)) == 0:
 			f.add("no entry of the ledger accounts for %s", name)
 		}
 	}
@@ -604,16 +612,11 @@ func (v *verifier) records() {
 // digest that the ledger recorded.
 func (v *verifier) plan(seq int, note analyseNote) error {
 	name := fmt.Sprintf("protocol/%d.yaml", note.Protocol)
-	p, err := trial.ParseProtocol(name, v.files[name])
-	if err != nil {
-		return fmt.Errorf("%s cannot be read: %w", name, err)
-	}
-	plans := p.Plans()
-	text, err := json.Marshal(plans)
+	got, plans, err := v.plansOf(note.Protocol)
 	if err != nil {
 		return err
 	}
-	if got := digest(text); got != note.Plan {
+	if got != note.Plan {
 		return fmt.Errorf("the plan of %s has digest %s, entry %d of the ledger records %s", name, got, seq, note.Plan)
 	}
 	all, err := v.results()

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"evenhand/analysis"
 	"evenhand/analysis/attrition"
@@ -47,90 +49,231 @@ func (t *Trial) records(tx *store.Tx) (trial.Records, error) {
 	return r, err
 }
 
-// Run is one run of the plan: its results, one an outcome, the primary first,
-// and the data they were got from.
+// Run is one run: its results, one an outcome, the primary first, and the data
+// they were got from.
 type Run struct {
 	store.Analysis
 	Results []sap.Results
 	Data    []rows.Named
-	Flows   map[string]trial.Flow // by outcome
+	Flows   map[string]trial.Flow // by outcome; nil while blind
+}
+
+// ChangedError says that plan or data are no longer what they were when the
+// analysis was unblinded: results now are not those of the plan as it was
+// locked, and that needs a reason.
+type ChangedError struct {
+	What []string // "the plan", "the data of ks2_reading"
+	At   time.Time
+}
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("%s changed since the analysis was unblinded on %s: what is run now is not what was locked then, and stays labelled so", strings.Join(e.What, " and "), e.At.Format("2 January 2006"))
+}
+
+// ErrUnchanged says that a reason for a change was given where there is none.
+var ErrUnchanged = errors.New("plan and data are as they were when the analysis was unblinded")
+
+// NotUnblindedError says that an outcome's results are still blind.
+type NotUnblindedError struct{ Outcome string }
+
+func (e *NotUnblindedError) Error() string {
+	if e.Outcome == "" {
+		return "the analysis has not been unblinded: its arms are letters"
+	}
+	return fmt.Sprintf("%s was collected after the analysis was unblinded: its data are not locked yet", e.Outcome)
 }
 
 // Analyse runs the protocol's plan on the intention-to-treat set and keeps the
 // results at full precision, with the digests of plan, data and results in the
-// ledger.
-func (t *Trial) Analyse(ctx context.Context) (run Run, err error) {
+// ledger. Until Unblind the arms are letters (see sap.RunBlind). After it, why
+// says what led to a run on a plan or data that changed since (*ChangedError
+// where it is ""); it is "" otherwise.
+func (t *Trial) Analyse(ctx context.Context, why string) (run Run, err error) {
 	err = t.write(ctx, trial.Analyse, func(tx *store.Tx) error {
-		records, err := t.records(tx)
+		records, err := t.collected(tx)
 		if err != nil {
 			return err
 		}
-		primary := t.Protocol.PrimaryOutcome()
-		if !slices.ContainsFunc(records.Scores, func(s trial.Score) bool { return s.Measure == primary.ID }) {
-			return fmt.Errorf("%w: there is no score of %s", ErrNoScores, primary.ID)
+		locked, err := tx.Unblindings()
+		if err != nil {
+			return err
 		}
 		plans := t.Protocol.Plans()
-		redraw, err := t.redraw(tx)
+		kind, action := store.PlannedRun, "analysis run"
+		draw, err := t.drawing(tx)
 		if err != nil {
 			return err
 		}
-		if run, err = t.analyse(plans, records, redraw); err != nil {
-			return err
+		if len(locked) == 0 {
+			if why != "" {
+				return &NotUnblindedError{}
+			}
+			kind, action = store.BlindRun, "analysis blind"
+			run, err = t.analyse(plans, records, draw, trial.BlindOrder(draw.chance, t.armIDs()))
+		} else {
+			var changed *ChangedError
+			if err := t.asLocked(plans, records, locked); err != nil && !errors.As(err, &changed) {
+				return err
+			}
+			switch {
+			case changed != nil && why == "":
+				return changed
+			case changed == nil && why != "":
+				return ErrUnchanged
+			case changed != nil:
+				kind = store.ChangedRun
+			}
+			run, err = t.analyse(plans, records, draw, nil)
 		}
-		runs, err := tx.Analyses()
 		if err != nil {
 			return err
 		}
-		at := t.at()
-		results, err := json.Marshal(run.Results)
-		if err != nil {
-			return fmt.Errorf("write the results: %w", err)
-		}
-		run.Analysis = store.Analysis{Run: len(runs) + 1, Protocol: t.Version, DataDigest: rows.Digest(run.Data), ResultsText: string(results) + "\n", At: at, Actor: t.Who.Actor}
-		run.Digest = trial.DigestOf(run.ResultsText)
-		if err := tx.SaveAnalysis(run.Analysis, run.Flows); err != nil {
-			return err
-		}
-		plan, err := json.Marshal(plans)
-		if err != nil {
-			return err
-		}
-		return t.log(tx, at, "analysis run", fmt.Sprintf("analysis %d", run.Run), nil, struct {
-			Protocol int    `json:"protocol"`
-			Plan     string `json:"plan"`
-			Data     string `json:"data"`
-			Results  string `json:"results"`
-		}{t.Version, trial.DigestOf(string(plan)), run.DataDigest, run.Digest}, "")
+		return t.keep(tx, &run, kind, why, action, plans)
 	})
 	return run, err
 }
 
-// analyse runs the plans on the records. An outcome of which nothing was
-// collected yet is left out.
-func (t *Trial) analyse(plans []sap.Plan, records trial.Records, redraw func(*analysis.Dataset) (func(int) []int, error)) (Run, error) {
-	run := Run{Flows: map[string]trial.Flow{}}
+// collected reads the records, which must have scores of the primary outcome.
+func (t *Trial) collected(tx *store.Tx) (trial.Records, error) {
+	records, err := t.records(tx)
+	if err != nil {
+		return records, err
+	}
+	if primary := t.Protocol.PrimaryOutcome(); !has(records, primary.ID) {
+		return records, fmt.Errorf("%w: there is no score of %s", ErrNoScores, primary.ID)
+	}
+	return records, nil
+}
+
+// has says whether an outcome has scores.
+func has(records trial.Records, outcome string) bool {
+	return slices.ContainsFunc(records.Scores, func(s trial.Score) bool { return s.Measure == outcome })
+}
+
+func (t *Trial) armIDs() []string {
+	ids := make([]string, len(t.Protocol.Arms))
+	for i, a := range t.Protocol.Arms {
+		ids[i] = a.ID
+	}
+	return ids
+}
+
+// planDigest is the digest by which a plan is known to the ledger.
+func planDigest(plans []sap.Plan) (string, error) {
+	text, err := json.Marshal(plans)
+	return trial.DigestOf(string(text)), err
+}
+
+// asLocked compares plans and data with what the unblinding locked: nil, a
+// *ChangedError, or a *NotUnblindedError.
+func (t *Trial) asLocked(plans []sap.Plan, records trial.Records, locked []store.Unblinding) error {
+	now, err := planDigest(plans)
+	if err != nil {
+		return err
+	}
+	changed := &ChangedError{At: locked[0].At}
+	say := func(what string) {
+		if !slices.Contains(changed.What, what) {
+			changed.What = append(changed.What, what)
+		}
+	}
 	for _, plan := range plans {
-		if !slices.ContainsFunc(records.Scores, func(s trial.Score) bool { return s.Measure == plan.Outcome }) {
+		if !has(records, plan.Outcome) {
 			continue
 		}
-		d, err := t.Protocol.Dataset(records, plan.Outcome)
+		i := slices.IndexFunc(locked, func(u store.Unblinding) bool { return u.Outcome == plan.Outcome })
+		if i < 0 {
+			return &NotUnblindedError{plan.Outcome}
+		}
+		if locked[i].PlanDigest != now {
+			say("the plan")
+		}
+		data, _, err := t.dataOf(records, plan.Outcome)
+		if err != nil {
+			return err
+		}
+		if rows.Digest([]rows.Named{data}) != locked[i].DataDigest {
+			say("the data of " + plan.Outcome)
+		}
+	}
+	if changed.What == nil {
+		return nil
+	}
+	return changed
+}
+
+// dataOf joins an outcome's rows.
+func (t *Trial) dataOf(records trial.Records, outcome string) (rows.Named, *analysis.Dataset, error) {
+	d, err := t.Protocol.Dataset(records, outcome)
+	if err != nil {
+		return rows.Named{}, nil, err
+	}
+	files, err := rows.Write(d)
+	return rows.Named{Outcome: outcome, Files: files}, d, err
+}
+
+// keep writes a run with its line in the ledger.
+func (t *Trial) keep(tx *store.Tx, run *Run, kind store.RunKind, why, action string, plans []sap.Plan) error {
+	runs, err := tx.Analyses()
+	if err != nil {
+		return err
+	}
+	results, err := json.Marshal(run.Results)
+	if err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	run.Analysis = store.Analysis{Run: len(runs) + 1, Kind: kind, Reason: why, Protocol: t.Version, DataDigest: rows.Digest(run.Data), ResultsText: string(results) + "\n", At: t.at(), Actor: t.Who.Actor}
+	run.Digest = trial.DigestOf(run.ResultsText)
+	if err := tx.SaveAnalysis(run.Analysis, run.Flows); err != nil {
+		return err
+	}
+	plan, err := planDigest(plans)
+	if err != nil {
+		return err
+	}
+	return t.log(tx, run.At, action, fmt.Sprintf("analysis %d", run.Run), nil, struct {
+		Run      int    `json:"run"`
+		Protocol int    `json:"protocol"`
+		Plan     string `json:"plan"`
+		Data     string `json:"data"`
+		Results  string `json:"results"`
+	}{run.Run, t.Version, plan, run.DataDigest, run.Digest}, why)
+}
+
+// analyse runs the plans on the records; with letters for the arms in the order
+// given, unless it is nil. An outcome of which nothing was collected yet is left
+// out.
+func (t *Trial) analyse(plans []sap.Plan, records trial.Records, draw drawing, letters []int) (Run, error) {
+	var run Run
+	if letters == nil {
+		run.Flows = map[string]trial.Flow{}
+	}
+	for _, plan := range plans {
+		if !has(records, plan.Outcome) {
+			continue
+		}
+		data, d, err := t.dataOf(records, plan.Outcome)
 		if err != nil {
 			return run, err
 		}
-		files, err := rows.Write(d)
+		run.Data = append(run.Data, data)
+		again, err := trial.Redraw(draw.design, draw.roster, draw.chance, d)
 		if err != nil {
 			return run, err
 		}
-		run.Data = append(run.Data, rows.Named{Outcome: plan.Outcome, Files: files})
-		again, err := redraw(d)
-		if err != nil {
-			return run, err
+		var results *sap.Results
+		if letters == nil {
+			results, err = sap.Run(plan, d, again)
+		} else {
+			results, err = sap.RunBlind(plan, d, letters, again)
 		}
-		results, err := sap.Run(plan, d, again)
 		if err != nil {
 			return run, err
 		}
 		run.Results = append(run.Results, *results)
+		if letters != nil {
+			continue
+		}
 		if run.Flows[plan.Outcome], err = t.flow(plan, d, records); err != nil {
 			return run, err
 		}
@@ -138,31 +281,29 @@ func (t *Trial) analyse(plans []sap.Plan, records trial.Records, redraw func(*an
 	return run, sap.Adjust(run.Results)
 }
 
-// redraw reads the draw, and gives what makes a dataset's redraws.
-func (t *Trial) redraw(tx *store.Tx) (func(*analysis.Dataset) (func(int) []int, error), error) {
+// drawing is what a draw is made from.
+type drawing struct {
+	design randomize.Design
+	roster randomize.Roster
+	chance randomize.Chance
+}
+
+// drawing reads it.
+func (t *Trial) drawing(tx *store.Tx) (drawing, error) {
 	draw, err := tx.Draw()
 	if err != nil {
-		return nil, err
+		return drawing{}, err
 	}
 	rosters, err := tx.Rosters()
 	if err != nil {
-		return nil, err
+		return drawing{}, err
 	}
 	i := slices.IndexFunc(rosters, func(r store.LockedRoster) bool { return r.Version == draw.Roster })
 	if i < 0 {
-		return nil, fmt.Errorf("the draw was made from roster version %d, which is not stored", draw.Roster)
+		return drawing{}, fmt.Errorf("the draw was made from roster version %d, which is not stored", draw.Roster)
 	}
-	design, err := randomize.ParseDesign([]byte(rosters[i].DesignText))
-	if err != nil {
-		return nil, err
-	}
-	roster, err := randomize.ParseRoster([]byte(rosters[i].RosterText))
-	if err != nil {
-		return nil, err
-	}
-	return func(d *analysis.Dataset) (func(int) []int, error) {
-		return trial.Redraw(design, roster, randomize.Chance(draw.Chance), d)
-	}, nil
+	design, roster, err := parseLocked(rosters[i])
+	return drawing{design, roster, randomize.Chance(draw.Chance)}, err
 }
 
 // flow counts what became of those randomised, arm by arm.
@@ -281,7 +422,9 @@ type Snapshot struct {
 	Draw        *store.Draw
 	Records     trial.Records // zero before the draw
 	Flow        trial.Flow    // of the primary outcome
-	Last        *Run          // the last run of the plan, nil if there is none
+	Last        *Run          // the last run of the plan under the arms' names, nil if there is none
+	Unblinded   []store.Unblinding
+	Beside      []Run // earlier runs of the plan, and those outside it; not the blind ones
 	Ledger      []trial.Record
 	Receipts    []store.HeldReceipt
 	Stop        *store.Stop
@@ -362,16 +505,34 @@ func (t *Trial) snapshot(tx *store.Tx) (s Snapshot, err error) {
 	if s.Records, err = t.records(tx); err != nil {
 		return s, err
 	}
+	if s.Unblinded, err = tx.Unblindings(); err != nil {
+		return s, err
+	}
 	runs, err := tx.Analyses()
 	if err != nil {
 		return s, err
 	}
-	if len(runs) == 0 {
+	last := -1
+	for i, a := range runs {
+		if a.Kind.OfPlan() {
+			last = i
+		}
+	}
+	for i, a := range runs {
+		if a.Kind == store.BlindRun || i == last {
+			continue
+		}
+		run := Run{Analysis: a}
+		if run.Results, err = resultsOf(a); err != nil {
+			return s, err
+		}
+		s.Beside = append(s.Beside, run)
+	}
+	if last < 0 {
 		s.Flow.Arms = t.flowNow(s.Records).Arms
 		return s, nil
 	}
-	last := runs[len(runs)-1]
-	run, err := t.analysed(last, s.Records)
+	run, err := t.analysed(runs[last], s.Records)
 	if err != nil {
 		return s, err
 	}
@@ -380,32 +541,41 @@ func (t *Trial) snapshot(tx *store.Tx) (s Snapshot, err error) {
 	return s, nil
 }
 
+// resultsOf reads the results of a run as stored.
+func resultsOf(a store.Analysis) (all []sap.Results, err error) {
+	if trial.DigestOf(a.ResultsText) != a.Digest {
+		return nil, fmt.Errorf("%w: the results of analysis %d do not have the digest that was recorded", trial.ErrLedger, a.Run)
+	}
+	if err := json.Unmarshal([]byte(a.ResultsText), &all); err != nil {
+		return nil, fmt.Errorf("read the results of analysis %d: %w", a.Run, err)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("analysis %d has no results", a.Run)
+	}
+	return all, nil
+}
+
 // ErrStaleAnalysis says that the data changed after the last run of the plan.
 var ErrStaleAnalysis = errors.New("the data have changed since the last run of the plan")
 
-// analysed reads a run back: its results as stored, with the data and the flow
-// worked out again from the records, which must still be those it was run on.
+// analysed reads a run of the plan back: its results as stored, with the data
+// and the flow worked out again from the records, which must still be those it
+// was run on. A blind run's flow is not worked out.
 func (t *Trial) analysed(a store.Analysis, records trial.Records) (Run, error) {
 	run := Run{Analysis: a, Flows: map[string]trial.Flow{}}
-	if trial.DigestOf(a.ResultsText) != a.Digest {
-		return run, fmt.Errorf("%w: the results of analysis %d do not have the digest that was recorded", trial.ErrLedger, a.Run)
-	}
-	if err := json.Unmarshal([]byte(a.ResultsText), &run.Results); err != nil {
-		return run, fmt.Errorf("read the results of analysis %d: %w", a.Run, err)
-	}
-	if len(run.Results) == 0 {
-		return run, fmt.Errorf("analysis %d has no results", a.Run)
+	var err error
+	if run.Results, err = resultsOf(a); err != nil {
+		return run, err
 	}
 	for _, r := range run.Results {
-		d, err := t.Protocol.Dataset(records, r.Plan.Outcome)
+		data, d, err := t.dataOf(records, r.Plan.Outcome)
 		if err != nil {
 			return run, err
 		}
-		files, err := rows.Write(d)
-		if err != nil {
-			return run, err
+		run.Data = append(run.Data, data)
+		if a.Kind == store.BlindRun {
+			continue
 		}
-		run.Data = append(run.Data, rows.Named{Outcome: r.Plan.Outcome, Files: files})
 		if run.Flows[r.Plan.Outcome], err = t.flow(r.Plan, d, records); err != nil {
 			return run, err
 		}

@@ -234,8 +234,8 @@ func sameDesign(a, b *trial.Protocol) error {
 }
 
 // mayKnowArms refuses somebody who is to stay blind. Being blind until "plan
-// locked" ends when the plan has been run on digested data, until "report"
-// when a report was built after that.
+// locked" ends when the analysis is unblinded, which locks plan and data; until
+// "report" when a report was built after the plan was run then.
 func (t *Trial) mayKnowArms(tx *store.Tx) error {
 	blind := t.Protocol.Trial.Blind
 	if !slices.ContainsFunc(blind.People, func(name string) bool { return samePerson(name, t.Who.Actor) }) {
@@ -244,8 +244,8 @@ func (t *Trial) mayKnowArms(tx *store.Tx) error {
 	refused := &BlindError{Actor: t.Who.Actor, Until: blind.Until}
 	switch blind.Until {
 	case "plan locked":
-		runs, err := tx.Analyses()
-		if err != nil || len(runs) > 0 {
+		locked, err := tx.Unblindings()
+		if err != nil || len(locked) > 0 {
 			return err
 		}
 	case "report":

@@ -240,7 +240,7 @@ func TestLife(t *testing.T) {
 			"a rehearsal":  func() error { _, err := w.Rehearse(ctx, 3, nil); return err },
 			"a commitment": func() error { _, err := w.CommitDraw(ctx, local); return err },
 			"a draw":       func() error { _, _, err := w.RunDraw(ctx, "", conduct.ChanceOffer{}); return err },
-			"an analysis":  func() error { _, err := w.Analyse(ctx); return err },
+			"an analysis":  func() error { _, err := w.Analyse(ctx, ""); return err },
 			"a withdrawal": func() error {
 				return w.Withdraw(ctx, nil, []trial.Withdrawal{{Level: "school", Subject: "1", From: trial.FromBoth, On: "2015-01-01", Reason: "x"}})
 			},
@@ -270,7 +270,7 @@ func TestLife(t *testing.T) {
 			"a move": func() error {
 				return w.MoveSchools(ctx, []conduct.Move{{School: first.Lines[0].School, To: trial.Declined, Reason: "no time"}}, here)
 			},
-			"an analysis without scores": func() error { _, err := w.Analyse(ctx); return err },
+			"an analysis without scores": func() error { _, err := w.Analyse(ctx, ""); return err },
 		} {
 			w.refuses(what+" after the draw", nil, step)
 		}
@@ -280,7 +280,14 @@ func TestLife(t *testing.T) {
 			w.Errorf("VerifyDraw = %+v", verified)
 		}
 		w.collect()
-		w.logs("the analysis", func() error { _, err := w.Analyse(ctx); return err }, "analysis run")
+		w.logs("a blind analysis", func() error { _, err := w.Analyse(ctx, ""); return err }, "analysis blind")
+		if s, err := w.Snapshot(ctx); err != nil || s.Last != nil || len(s.Beside) > 0 {
+			w.Errorf("a blind run counts as results: %v", err)
+		}
+		w.logs("the unblinding", func() error { _, err := w.Unblind(ctx, "ana"); return err }, "analysis unblind")
+		w.refuses("a second unblinding", conduct.ErrUnblinded, func() error { _, err := w.Unblind(ctx, "ana"); return err })
+		w.refuses("a reason without a change", conduct.ErrUnchanged, func() error { _, err := w.Analyse(ctx, "x"); return err })
+		w.logs("the analysis", func() error { _, err := w.Analyse(ctx, ""); return err }, "analysis run")
 		s, err := w.Snapshot(ctx)
 		w.must(err)
 		if s.Last == nil || len(s.Last.Results) != 2 || s.Facts.Phase() != trial.Drawn {
@@ -528,10 +535,20 @@ func TestBlind(t *testing.T) {
 			w.Errorf("somebody who may know: %v", err)
 		}
 		w.collect()
-		_, err := w.Analyse(ctx)
+		_, err := w.as("A. Evaluator").Analyse(ctx, "")
+		w.must(err)
+		run, err := w.as("A. Evaluator").LastRun(ctx)
+		w.must(err)
+		if run.Kind != store.BlindRun || strings.Contains(run.ResultsText, "control") || strings.Contains(run.ResultsText, "rlc") {
+			w.Errorf("a blind run says which arm is which: %.300s", run.ResultsText)
+		}
+		if _, err := w.as("A. Evaluator").ShowDraw(ctx); !errors.As(err, &blind) {
+			w.Errorf("after a blind run the draw was shown: %v", err)
+		}
+		_, err = w.Unblind(ctx, "")
 		w.must(err)
 		if _, err := w.as("A. Evaluator").ShowDraw(ctx); err != nil {
-			w.Errorf("after the plan was run: %v", err)
+			w.Errorf("after the unblinding: %v", err)
 		}
 	})
 }
@@ -543,7 +560,9 @@ func TestCorrectedScores(t *testing.T) {
 		w.recruit()
 		w.draw()
 		w.collect()
-		_, err := w.Analyse(ctx)
+		_, err := w.Unblind(ctx, "")
+		w.must(err)
+		_, err = w.Analyse(ctx, "")
 		w.must(err)
 		s, err := w.Snapshot(ctx)
 		w.must(err)
@@ -573,9 +592,14 @@ func TestCorrectedScores(t *testing.T) {
 		if _, err := w.Snapshot(ctx); !errors.Is(err, conduct.ErrStaleAnalysis) {
 			w.Errorf("after a correction: %v", err)
 		}
-		run, err := w.Analyse(ctx)
+		var changed *conduct.ChangedError
+		w.refuses("a run on changed data without a reason", nil, func() error { _, err := w.Analyse(ctx, ""); return err })
+		if _, err := w.Analyse(ctx, ""); !errors.As(err, &changed) || len(changed.What) != 1 || changed.What[0] != "the data of ks2_reading" {
+			w.Errorf("changed data: %v", err)
+		}
+		run, err := w.Analyse(ctx, "marked again")
 		w.must(err)
-		if run.Run != 2 {
+		if run.Run != 2 || run.Kind != store.ChangedRun {
 			w.Errorf("run %d", run.Run)
 		}
 		_, err = w.Snapshot(ctx)

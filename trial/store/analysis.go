@@ -7,9 +7,26 @@ import (
 	"evenhand/trial"
 )
 
-// Analysis is one run of the plan.
+// RunKind is what a run of an analysis is.
+type RunKind string
+
+// The kinds.
+const (
+	BlindRun       RunKind = "blind"       // of the plan, arms being letters
+	PlannedRun     RunKind = "planned"     // of the plan, with plan and data as they were locked at the unblinding
+	ChangedRun     RunKind = "changed"     // of the plan, one or the other having changed since
+	ExploratoryRun RunKind = "exploratory" // of something that is not in the plan
+)
+
+// OfPlan says whether a run of the kind gives the plan's results under the
+// arms' names.
+func (k RunKind) OfPlan() bool { return k == PlannedRun || k == ChangedRun }
+
+// Analysis is one run.
 type Analysis struct {
 	Run         int
+	Kind        RunKind
+	Reason      string // of a changed or exploratory run; "" otherwise
 	Protocol    int    // version of the protocol whose plan was run
 	DataDigest  string // of the data it was run on
 	ResultsText string // JSON at full precision, the bytes that were hashed
@@ -24,8 +41,8 @@ type Analysis struct {
 // and randomised must equal analysed plus each reason for loss. The store's
 // own constraint holds the second sum too.
 func (t *Tx) SaveAnalysis(a Analysis, flows map[string]trial.Flow) error {
-	if err := t.exec(`INSERT INTO analysis (trial_id, run, protocol, data_digest, results_text, digest, at, actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		t.trial, a.Run, a.Protocol, a.DataDigest, a.ResultsText, a.Digest, stamp(a.At), a.Actor); err != nil {
+	if err := t.exec(`INSERT INTO analysis (trial_id, run, protocol, data_digest, results_text, digest, at, actor, kind, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.trial, a.Run, a.Protocol, a.DataDigest, a.ResultsText, a.Digest, stamp(a.At), a.Actor, string(a.Kind), a.Reason); err != nil {
 		return fmt.Errorf("save analysis %d: %w", a.Run, err)
 	}
 	var flow, loss [][]any
@@ -86,7 +103,7 @@ func (t *Tx) checkFlow(run int) error {
 	return nil
 }
 
-// Analyses lists the runs of the plan in order.
+// Analyses lists all runs in order.
 func (t *Tx) Analyses() ([]Analysis, error) {
 	var rows []struct {
 		Run, Protocol int
@@ -94,11 +111,48 @@ func (t *Tx) Analyses() ([]Analysis, error) {
 		ResultsText   string `db:"results_text"`
 		Digest        string
 		At, Actor     string
+		Kind, Reason  string
 	}
-	err := t.list(&rows, `SELECT run, protocol, data_digest, results_text, digest, at, actor FROM analysis WHERE trial_id = ? ORDER BY run`, t.trial)
+	err := t.list(&rows, `SELECT run, protocol, data_digest, results_text, digest, at, actor, kind, reason FROM analysis WHERE trial_id = ? ORDER BY run`, t.trial)
 	all := make([]Analysis, len(rows))
 	for i, r := range rows {
-		all[i] = Analysis{r.Run, r.Protocol, r.DataDigest, r.ResultsText, r.Digest, unstamp(r.At), r.Actor}
+		all[i] = Analysis{r.Run, RunKind(r.Kind), r.Reason, r.Protocol, r.DataDigest, r.ResultsText, r.Digest, unstamp(r.At), r.Actor}
+	}
+	return all, err
+}
+
+// Unblinding is what was locked before the results of an outcome were put
+// under the arms' names.
+type Unblinding struct {
+	Outcome     string
+	Protocol    int    // version of the protocol
+	PlanDigest  string // of its plan
+	DataDigest  string // of the outcome's rows
+	At          time.Time
+	Actor       string
+	ConfirmedBy string
+}
+
+// SaveUnblinding keeps it. An outcome twice is ErrExists.
+func (t *Tx) SaveUnblinding(u Unblinding) error {
+	return t.exec(`INSERT INTO unblinding (trial_id, outcome, protocol, plan_digest, data_digest, at, actor, confirmed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.trial, u.Outcome, u.Protocol, u.PlanDigest, u.DataDigest, stamp(u.At), u.Actor, u.ConfirmedBy)
+}
+
+// Unblindings lists them by time, then outcome.
+func (t *Tx) Unblindings() ([]Unblinding, error) {
+	var rows []struct {
+		Outcome     string
+		Protocol    int
+		PlanDigest  string `db:"plan_digest"`
+		DataDigest  string `db:"data_digest"`
+		At, Actor   string
+		ConfirmedBy string `db:"confirmed_by"`
+	}
+	err := t.list(&rows, `SELECT outcome, protocol, plan_digest, data_digest, at, actor, confirmed_by FROM unblinding WHERE trial_id = ? ORDER BY at, outcome`, t.trial)
+	all := make([]Unblinding, len(rows))
+	for i, r := range rows {
+		all[i] = Unblinding{r.Outcome, r.Protocol, r.PlanDigest, r.DataDigest, unstamp(r.At), r.Actor, r.ConfirmedBy}
 	}
 	return all, err
 }

@@ -125,7 +125,8 @@ func fill(t *testing.T, db *store.DB) {
 			tx.AddAttendance([]trial.Attendance{{Session: "w1", School: "100001", Person: "100001-L2", Attended: true}}),
 			tx.AddWithdrawals([]trial.Withdrawal{{Level: "school", Subject: "100002", From: trial.FromProgramme, On: "2015-01-01", Reason: "no time", Note: "new head"}}),
 			tx.AddImport(store.Import{Kind: "pupils", File: "p.csv", Digest: trial.DigestOf("x"), Rows: 5, Stored: 4, NotStored: []trial.Count{{What: "school not in the trial", N: 1}}, At: at, Actor: "ana"}),
-			tx.SaveAnalysis(store.Analysis{Run: 1, Protocol: 1, DataDigest: trial.ZeroDigest, ResultsText: "{}", Digest: trial.DigestOf("{}"), At: at, Actor: "sam"}, flows),
+			tx.SaveUnblinding(store.Unblinding{Outcome: "ks2", Protocol: 1, PlanDigest: trial.ZeroDigest, DataDigest: trial.DigestOf("x"), At: at, Actor: "sam", ConfirmedBy: "ana"}),
+			tx.SaveAnalysis(store.Analysis{Run: 1, Kind: store.ChangedRun, Reason: "marked again", Protocol: 1, DataDigest: trial.ZeroDigest, ResultsText: "{}", Digest: trial.DigestOf("{}"), At: at, Actor: "sam"}, flows),
 			tx.SaveReceipt(trial.Receipt{Trial: "rlc", Size: 0, Head: trial.ZeroDigest, At: at.Truncate(time.Second)}, "funder"),
 			tx.SaveStop(store.Stop{On: "2014-10-01", Reason: "test", At: at, Actor: "ana"}),
 			appendEntry(tx, 1), appendEntry(tx, 2),
@@ -175,7 +176,8 @@ func TestRoundTrip(t *testing.T) {
 			same(t, "Attendance", must[[]trial.Attendance](t)(tx.Attendance()), []trial.Attendance{{Session: "w1", School: "100001", Person: "100001-L2", Attended: true}})
 			same(t, "Withdrawals", must[[]trial.Withdrawal](t)(tx.Withdrawals()), []trial.Withdrawal{{Level: "school", Subject: "100002", From: trial.FromProgramme, On: "2015-01-01", Reason: "no time", Note: "new head"}})
 			same(t, "Imports", must[[]store.Import](t)(tx.Imports()), []store.Import{{Kind: "pupils", File: "p.csv", Digest: trial.DigestOf("x"), Rows: 5, Stored: 4, NotStored: []trial.Count{{What: "school not in the trial", N: 1}}, At: at, Actor: "ana"}})
-			same(t, "Analyses", must[[]store.Analysis](t)(tx.Analyses()), []store.Analysis{{Run: 1, Protocol: 1, DataDigest: trial.ZeroDigest, ResultsText: "{}", Digest: trial.DigestOf("{}"), At: at, Actor: "sam"}})
+			same(t, "Unblindings", must[[]store.Unblinding](t)(tx.Unblindings()), []store.Unblinding{{Outcome: "ks2", Protocol: 1, PlanDigest: trial.ZeroDigest, DataDigest: trial.DigestOf("x"), At: at, Actor: "sam", ConfirmedBy: "ana"}})
+			same(t, "Analyses", must[[]store.Analysis](t)(tx.Analyses()), []store.Analysis{{Run: 1, Kind: store.ChangedRun, Reason: "marked again", Protocol: 1, DataDigest: trial.ZeroDigest, ResultsText: "{}", Digest: trial.DigestOf("{}"), At: at, Actor: "sam"}})
 			same(t, "Stop", *must[*store.Stop](t)(tx.Stop()), store.Stop{On: "2014-10-01", Reason: "test", At: at, Actor: "ana"})
 			same(t, "StageChanges", must[[]trial.StageChange](t)(tx.StageChanges()), []trial.StageChange{{School: "100001", To: trial.Listed, On: "2014-03-01"}, {School: "100002", To: trial.Listed, On: "2014-03-01"}})
 			same(t, "Receipts", must[[]store.HeldReceipt](t)(tx.Receipts()), []store.HeldReceipt{{Receipt: trial.Receipt{Trial: "rlc", Head: trial.ZeroDigest, At: at.Truncate(time.Second)}, Holder: "funder"}})
@@ -279,11 +281,20 @@ func TestRefused(t *testing.T) {
 			}},
 			{"counts that do not add up", store.ErrConserve, func(tx *store.Tx) error {
 				f := map[string]trial.Flow{"ks2": {Arms: []trial.ArmFlow{{Arm: "rlc", Schools: trial.LevelFlow{Randomised: 1}}}}}
-				return tx.SaveAnalysis(store.Analysis{Run: 2}, f)
+				return tx.SaveAnalysis(store.Analysis{Run: 2, Kind: store.PlannedRun}, f)
 			}},
 			{"counts that are not the records'", store.ErrConserve, func(tx *store.Tx) error {
 				f := map[string]trial.Flow{"ks2": {Arms: []trial.ArmFlow{{Arm: "rlc", Schools: trial.LevelFlow{Randomised: 1, Analysed: 1}, Pupils: trial.LevelFlow{Randomised: 3, Analysed: 3}}}}}
-				return tx.SaveAnalysis(store.Analysis{Run: 2}, f)
+				return tx.SaveAnalysis(store.Analysis{Run: 2, Kind: store.PlannedRun}, f)
+			}},
+			{"a change without a reason", store.ErrBroken, func(tx *store.Tx) error {
+				return tx.SaveAnalysis(store.Analysis{Run: 2, Kind: store.ChangedRun}, nil)
+			}},
+			{"a reason without a change", store.ErrBroken, func(tx *store.Tx) error {
+				return tx.SaveAnalysis(store.Analysis{Run: 2, Kind: store.PlannedRun, Reason: "x"}, nil)
+			}},
+			{"a second unblinding of an outcome", store.ErrExists, func(tx *store.Tx) error {
+				return tx.SaveUnblinding(store.Unblinding{Outcome: "ks2", At: at})
 			}},
 			{"an unbalanced row of flow", store.ErrBroken, func(tx *store.Tx) error {
 				return store.TxExecForTest(tx, `INSERT INTO flow (trial_id, run, outcome, level, arm, randomised, analysed, lost) VALUES ('rlc', 1, 'o', 'pupil', 'rlc', 5, 3, 1)`)

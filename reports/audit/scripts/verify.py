@@ -185,6 +185,13 @@ def main(folder, receipt):
         checked += 1
         if digest(data.encode()) != run["after"]["data"]:
             faults.append("the files in data are not what entry %d recorded" % run["seq"])
+    unblind = next((e for e in entries if e["action"] == "analysis unblind"), None)
+    for e in entries:
+        if e["action"] in ("analysis run", "analysis explore"):
+            if not unblind or unblind["seq"] > e["seq"]:
+                faults.append("entry %d has estimates under the arms' names, and no entry before it locks plan and data" % e["seq"])
+            if e is not run:
+                same("runs/%d.json" % e["after"]["run"], e["after"]["results"], e["seq"])
     say(not faults, "records: %d texts are those that the ledger recorded" % checked, faults)
 
     # 5. everybody stands in the arm of the draw; 6. the counts follow from the rows

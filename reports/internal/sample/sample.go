@@ -220,7 +220,7 @@ func primary() sap.Results {
 			{Arm: "Research Learning Community", Schools: 12, N: 149, Missing: 23, Mean: 103.4721, SD: 6.7113, CI: interval(103.4721, 2.6611, "t")},
 			{Arm: "Business as usual", Control: true, Schools: 12, N: 159, Missing: 13, Mean: 102.0126, SD: 6.3608, CI: interval(102.0126, 2.4107, "t")},
 		},
-		Contrasts: []sap.Contrast{{Arm: "Research Learning Community", Against: "Business as usual", Unadjusted: 1.4595, Difference: est(1.7039186537, 1.3412328272, 20.8459, 2.0805*1.3412328272, 0.2179344, analysis.ScaleDifference, 0), EffectSize: es,
+		Contrasts: []sap.Contrast{{Arm: "Research Learning Community", Against: "Business as usual", Unadjusted: new(1.4595), Difference: est(1.7039186537, 1.3412328272, 20.8459, 2.0805*1.3412328272, 0.2179344, analysis.ScaleDifference, 0), EffectSize: es,
 			EffectSizes: []analysis.Estimate{es, scaled(analysis.ScaleWithinEmpty, 5.2175), scaled(analysis.ScaleTotalConditional, 5.1174), scaled(analysis.ScaleWithinConditional, 4.1013), scaled(analysis.ScalePooledSD, 6.5331)}}},
 		Covariates: []sap.Coefficient{{Term: "(Intercept)", Est: est(81.3312, 2.4, 60, 4.8, 0, analysis.ScaleDifference, 0)}, {Term: "baseline", Est: est(1.0917608014, 0.0789833846, 290.1, 0.1554, 1e-30, analysis.ScaleDifference, 0)}},
 		Variances:  []sap.Variance{{Level: "school", Model: "conditional", Value: 9.3673507472}, {Level: "residual", Model: "conditional", Value: 16.820946191}, {Level: "school", Model: "empty", Value: 16.651109086}, {Level: "residual", Model: "empty", Value: 27.222581986}},

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"evenhand/analysis/sap"
+	"evenhand/randomize"
+	"evenhand/trial"
+	"evenhand/trial/conduct"
+	"evenhand/trial/store"
+)
+
+// BenchmarkPlan runs the whole plan of the template rlc, both outcomes, on its
+// trial of 114 schools with 10,000 redraws of the design.
+func BenchmarkPlan(b *testing.B) {
+	dir := filepath.Join(b.TempDir(), "demo")
+	a := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: os.Stderr, entropy: strings.NewReader(strings.Repeat("always the same, so that runs can be compared. ", 99)), getenv: func(string) string { return "" }, user: func() string { return "sam" }, now: time.Now}
+	if status := a.run(context.Background(), []string{"demo", "--dir", dir}); status != exitDone {
+		b.Fatalf("the demo ended with status %d", status)
+	}
+	ctx := context.Background()
+	db, err := store.Open(ctx, filepath.Join(dir, "evenhand.db"), false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	t, err := conduct.Open(ctx, db, conduct.Who{Actor: "sam", Now: time.Now}, "rlc")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := t.Snapshot(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	design, err := randomize.ParseDesign([]byte(s.Rosters[0].DesignText))
+	if err != nil {
+		b.Fatal(err)
+	}
+	roster, err := randomize.ParseRoster([]byte(s.Rosters[0].RosterText))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		var all []sap.Results
+		for _, plan := range t.Protocol.Plans() {
+			plan.Redraws = 10_000
+			d, err := t.Protocol.Dataset(s.Records, plan.Outcome)
+			if err != nil {
+				b.Fatal(err)
+			}
+			redraw, err := trial.Redraw(design, roster, randomize.Chance(s.Draw.Chance), d)
+			if err != nil {
+				b.Fatal(err)
+			}
+			r, err := sap.Run(plan, d, redraw)
+			if err != nil {
+				b.Fatal(err)
+			}
+			all = append(all, *r)
+		}
+		if err := sap.Adjust(all); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,25 @@
+-- How the outcomes may be looked at: blind runs, the unblinding, runs outside the plan. The other dialect's file declares the same tables and columns.
+
+-- what a run is: of the plan while arms are letters; of the plan as it was locked; of the plan after it or the data changed; of something else
+ALTER TABLE analysis ADD COLUMN kind text COLLATE "C" NOT NULL DEFAULT 'planned' CONSTRAINT analysis_kind_valid CHECK (kind IN ('blind', 'planned', 'changed', 'exploratory'));
+-- why a run is outside the plan; '' where it is within
+ALTER TABLE analysis ADD COLUMN reason text COLLATE "C" NOT NULL DEFAULT '' CONSTRAINT analysis_reason_valid CHECK ((kind IN ('changed', 'exploratory')) = (length(reason) > 0));
+
+-- the plan and the data as they were when the arms' names were first put to an outcome's results
+CREATE TABLE unblinding (
+  trial_id text COLLATE "C" NOT NULL,
+  outcome text COLLATE "C" NOT NULL,
+  protocol bigint NOT NULL,
+  plan_digest text COLLATE "C" NOT NULL,
+  data_digest text COLLATE "C" NOT NULL,
+  at text COLLATE "C" NOT NULL,
+  actor text COLLATE "C" NOT NULL,
+  confirmed_by text COLLATE "C" NOT NULL,
+  CONSTRAINT unblinding_key PRIMARY KEY (trial_id, outcome),
+  CONSTRAINT unblinding_trial FOREIGN KEY (trial_id) REFERENCES trial (trial_id),
+  CONSTRAINT unblinding_draw FOREIGN KEY (trial_id) REFERENCES draw (trial_id)
+);
+
+CREATE TRIGGER unblinding_no_update BEFORE UPDATE ON unblinding FOR EACH ROW EXECUTE FUNCTION evenhand_append_only();
+CREATE TRIGGER unblinding_no_delete BEFORE DELETE ON unblinding FOR EACH ROW EXECUTE FUNCTION evenhand_append_only();
+CREATE TRIGGER unblinding_no_truncate BEFORE TRUNCATE ON unblinding FOR EACH STATEMENT EXECUTE FUNCTION evenhand_append_only();
