@@ -12,6 +12,7 @@ import (
 
 	"evenhand/analysis"
 	"evenhand/analysis/sap"
+	"evenhand/reports"
 )
 
 // Every part of an explanation follows from its inputs.
@@ -21,8 +22,8 @@ func TestExplainAddsUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, outcome := range []string{"ks2_reading", "ks2_gps"} {
-		out := decode[explainedJSON](t, w.must("analysis", "explain", "--outcome", outcome, "--format", "json"))
-		value := map[string]explainedPart{}
+		out := decode[reports.Explanation](t, w.must("analysis", "explain", "--outcome", outcome, "--format", "json"))
+		value := map[string]reports.ExplainedPart{}
 		for _, p := range out.Parts {
 			value[p.What] = p
 		}
@@ -58,7 +59,7 @@ func TestExplainInR(t *testing.T) {
 	if err := placeTrial("analysed", w.dir); err != nil {
 		t.Fatal(err)
 	}
-	out := decode[explainedJSON](t, w.must("analysis", "explain", "--format", "json"))
+	out := decode[reports.Explanation](t, w.must("analysis", "explain", "--format", "json"))
 	folder := filepath.Join(w.dir, "bundle")
 	if text, err := exec.Command("python3", "-m", "zipfile", "-e", filepath.Join(w.dir, "audit.zip"), folder).CombinedOutput(); err != nil {
 		t.Skipf("NOT RUN: the bundle cannot be unpacked without Python: %v %s", err, text)
@@ -118,7 +119,7 @@ func TestPeerLines(t *testing.T) {
 			Arms:       []sap.ArmSummary{{Arm: "rlc"}, {Arm: "standard", Control: true}},
 			Covariates: []sap.Coefficient{{Term: "baseline"}, {Term: "Stratum: b vs a"}}}
 		contrast := sap.Contrast{Arm: "rlc", Against: "standard", EffectSize: analysis.Estimate{Scale: c.scale}}
-		inR, inStata, _ := peerLines(r, contrast, "data/y.csv")
+		inR, inStata, _ := reports.PeerLines(r, contrast, "data/y.csv")
 		for _, want := range c.r {
 			if !strings.Contains(strings.Join(inR, "\n"), want) {
 				t.Errorf("%s, %s: no %q in R's lines\n%s", c.model, c.scale, want, strings.Join(inR, "\n"))
