@@ -17,28 +17,37 @@ import (
 // Everything is standardised while sampling. One cycle:
 //
 //  1. Σ of the continuous block, inverse Wishart, and B given it, normal;
-//  2. each binary variable regressed on x and the residuals Y − u of the
-//     variables before it with residual variance 1, which identifies the scale
-//     and keeps every step conjugate; B and Σ are put together from these;
+//  2. each latent of a binary variable or a factor regressed on x and the
+//     residuals Y − u of the variables before that variable with residual variance
+//     1, which identifies the scale and keeps every step conjugate; B and Σ are put
+//     together from these;
 //  3. u_j, normal, given Σ, Ψ and u2_j;
-//  4. B2 given u, normal; missing y2 given u and the others, normal;
-//  5. Ψ, inverse Wishart;
+//  4. B2 of continuous variables given u, normal; missing and latent y2 given u and
+//     the others, normal;
+//  5. Ψ of school effects and continuous variables of schools, inverse Wishart; each
+//     latent of a variable of schools regressed on w, u and the variables of schools
+//     before that variable with residual variance 1;
 //  6. each missing value and each latent one given all others of its row, normal,
-//     latent ones of observed values on their side of zero.
+//     latent ones of observed values where these values want them.
 //
-// Prior of B and B2: flat.
+// A factor of K categories has K − 1 latents: the category is that of the
+// greatest if it is above 0, else the first. Prior of B and B2: flat for
+// continuous variables; coefficients of latents normal with SD latentSD, so that a
+// category that a predictor tells for certain leaves them finite.
 type sampler struct {
 	g            *rand.Rand
 	n, k, r, rc  int
 	q, r2, kw, m int // q = r + r2; m schools
+	r2c          int // of the r2, continuous: they come first
 	starts       []int
 	x            [][]float64 // k columns of n, the first all 1
 	y            [][]float64 // r columns of n
-	side         [][]int8    // binary: 1 or −1 where observed, 0 where missing; nil for continuous
+	groups       []*latents  // of each variable: the categorical one it is a latent of; nil for continuous
 	cells        [][]int     // rows of each variable to draw
 	w            [][]float64 // m rows of kw
 	y2           [][]float64 // m rows of r2
-	lost2        [][2]int    // school and variable
+	groups2      []*latents
+	lost2        [][2]int // school and variable
 	xx, xxL      []float64
 	ww, wwL      []float64
 	sx           [][]float64 // sums of x over each school
@@ -87,7 +96,7 @@ func (s *sampler) cycle() error {
 			a[(k+o)*p+k+t], a[(k+t)*p+k+o] = v, v
 		}
 	}
-	if !s.drawContinuous(a, p) || !s.drawBinary(a, p) {
+	if !s.drawContinuous(a, p) || !s.drawLatent(a, p) {
 		return errSampler
 	}
 	var ok bool
@@ -164,19 +173,26 @@ func (s *sampler) drawContinuous(a []float64, p int) bool {
 	return true
 }
 
-// drawBinary is step 2.
-func (s *sampler) drawBinary(a []float64, p int) bool {
+// drawLatent is step 2.
+func (s *sampler) drawLatent(a []float64, p int) bool {
 	k, r := s.k, s.r
+	var l []float64
 	for t := s.rc; t < r; t++ {
-		d := k + t
-		l := make([]float64, d*d)
+		first := s.groups[t].first
+		d := k + first
 		rhs := make([]float64, d)
 		for i := range d {
-			copy(l[i*d:(i+1)*d], a[i*p:i*p+d])
-			rhs[i] = a[i*p+d]
+			rhs[i] = a[i*p+k+t]
 		}
-		if !cholesky(l, d) {
-			return false
+		if t == first { // a factor's latents are regressed on the same
+			l = make([]float64, d*d)
+			for i := range d {
+				copy(l[i*d:(i+1)*d], a[i*p:i*p+d])
+				l[i*d+i] += 1 / (latentSD * latentSD)
+			}
+			if !cholesky(l, d) {
+				return false
+			}
 		}
 		forward(l, d, rhs)
 		for i := range rhs {
@@ -198,7 +214,9 @@ func (s *sampler) drawBinary(a []float64, p int) bool {
 				v += s.sigma[o*r+l] * g
 			}
 			s.sigma[o*r+t], s.sigma[t*r+o] = v, v
-			own += v * gamma[o]
+			if o < first {
+				own += v * gamma[o]
+			}
 		}
 		s.sigma[t*r+t] = own
 	}
@@ -247,54 +265,8 @@ func (s *sampler) drawSchools() bool {
 	if r2 == 0 {
 		return true
 	}
-	// B2: y2 − Ψ21Ψ11⁻¹u regressed on w, with covariance Ψ22.1, the inverse of
-	// the block of Ψ⁻¹; Ψ21Ψ11⁻¹ = −(P22)⁻¹P21.
-	p22 := make([]float64, r2*r2)
-	for o := range r2 {
-		copy(p22[o*r2:(o+1)*r2], precision[(r+o)*q+r:(r+o)*q+q])
-	}
-	cov, ok := invert(p22, r2)
-	if !ok {
+	if !s.drawB2() {
 		return false
-	}
-	kw := s.kw
-	hat := make([][]float64, r2)
-	for o := range r2 {
-		col := make([]float64, kw)
-		for j, u := range s.u {
-			y := s.y2[j][o]
-			for l := range r2 {
-				for t := range r {
-					y += cov[o*r2+l] * precision[(r+l)*q+t] * u[t]
-				}
-			}
-			for i := range kw {
-				col[i] += s.w[j][i] * y
-			}
-		}
-		forward(s.wwL, kw, col)
-		backward(s.wwL, kw, col)
-		hat[o] = col
-	}
-	if !cholesky(cov, r2) {
-		return false
-	}
-	z := make([][]float64, r2)
-	for o := range z {
-		z[o] = make([]float64, kw)
-		for i := range z[o] {
-			z[o][i] = s.g.NormFloat64()
-		}
-		backward(s.wwL, kw, z[o])
-	}
-	for o := range r2 {
-		for i := range kw {
-			b := hat[o][i]
-			for l := range o + 1 {
-				b += cov[o*r2+l] * z[l][i]
-			}
-			s.b2[i*r2+o] = b
-		}
 	}
 	for _, c := range s.lost2 {
 		j, o := c[0], c[1]
@@ -308,7 +280,78 @@ func (s *sampler) drawSchools() bool {
 				m += precision[(r+o)*q+r+l] * s.residual2(j, l)
 			}
 		}
-		s.y2[j][o] = s.fitted2(j, o) - m/own + s.g.NormFloat64()/math.Sqrt(own)
+		mean, sd := s.fitted2(j, o)-m/own, 1/math.Sqrt(own)
+		if g := s.groups2[o]; g != nil {
+			s.y2[j][o] = g.draw(s.g, o-g.first+1, j, mean, sd, func(c int) float64 { return s.y2[j][g.first+c] })
+			continue
+		}
+		s.y2[j][o] = mean + sd*s.g.NormFloat64()
+	}
+	return true
+}
+
+// drawB2 draws the coefficients of the continuous variables of schools: y2 −
+// Ψ21Ψ11⁻¹u regressed on w, with covariance Ψ22.1, the inverse of the block of Ψ⁻¹
+// (of these variables alone); Ψ21Ψ11⁻¹ = −(P22)⁻¹P21.
+func (s *sampler) drawB2() bool {
+	r, kw, c := s.r, s.kw, s.r2c
+	if c == 0 {
+		return true
+	}
+	q := r + c
+	block := make([]float64, q*q)
+	for o := range q {
+		copy(block[o*q:(o+1)*q], s.psi[o*s.q:o*s.q+q])
+	}
+	precision, ok := invert(block, q)
+	if !ok {
+		return false
+	}
+	p22 := make([]float64, c*c)
+	for o := range c {
+		copy(p22[o*c:(o+1)*c], precision[(r+o)*q+r:(r+o)*q+q])
+	}
+	cov, ok := invert(p22, c)
+	if !ok {
+		return false
+	}
+	hat := make([][]float64, c)
+	for o := range c {
+		col := make([]float64, kw)
+		for j, u := range s.u {
+			y := s.y2[j][o]
+			for l := range c {
+				for t := range r {
+					y += cov[o*c+l] * precision[(r+l)*q+t] * u[t]
+				}
+			}
+			for i := range kw {
+				col[i] += s.w[j][i] * y
+			}
+		}
+		forward(s.wwL, kw, col)
+		backward(s.wwL, kw, col)
+		hat[o] = col
+	}
+	if !cholesky(cov, c) {
+		return false
+	}
+	z := make([][]float64, c)
+	for o := range z {
+		z[o] = make([]float64, kw)
+		for i := range z[o] {
+			z[o][i] = s.g.NormFloat64()
+		}
+		backward(s.wwL, kw, z[o])
+	}
+	for o := range c {
+		for i := range kw {
+			b := hat[o][i]
+			for l := range o + 1 {
+				b += cov[o*c+l] * z[l][i]
+			}
+			s.b2[i*s.r2+o] = b
+		}
 	}
 	return true
 }
@@ -325,25 +368,86 @@ func (s *sampler) residual2(j, o int) float64 { return s.y2[j][o] - s.fitted2(j,
 
 // drawPsi is step 5.
 func (s *sampler) drawPsi() bool {
-	q := s.q
+	c := s.r + s.r2c
 	ss := append([]float64(nil), s.priorP...)
-	v := make([]float64, q)
+	v := make([]float64, c)
 	for j, u := range s.u {
 		copy(v, u)
-		for o := range s.r2 {
+		for o := range s.r2c {
 			v[s.r+o] = s.residual2(j, o)
 		}
-		for a := range q {
-			for b := range q {
-				ss[a*q+b] += v[a] * v[b]
+		for a := range c {
+			for b := range c {
+				ss[a*c+b] += v[a] * v[b]
 			}
 		}
 	}
-	psi, ok := inverseWishart(s.g, s.dfP+float64(s.m), ss, q)
-	if ok {
-		s.psi = psi
+	psi, ok := inverseWishart(s.g, s.dfP+float64(s.m), ss, c)
+	if !ok {
+		return false
 	}
-	return ok
+	for o := range c {
+		copy(s.psi[o*s.q:o*s.q+c], psi[o*c:(o+1)*c])
+	}
+	return s.drawLatent2()
+}
+
+// drawLatent2 is the end of step 5: each latent of a variable of schools regressed
+// on w, u and the variables of schools before it, as drawLatent does of pupils.
+func (s *sampler) drawLatent2() bool {
+	r, kw, q := s.r, s.kw, s.q
+	for o := s.r2c; o < s.r2; o++ {
+		first := s.groups2[o].first
+		d := kw + r + first
+		l, rhs := make([]float64, d*d), make([]float64, d)
+		x := make([]float64, d)
+		for j, u := range s.u {
+			copy(x, s.w[j])
+			copy(x[kw:], u)
+			copy(x[kw+r:], s.y2[j][:first])
+			for a, v := range x {
+				rhs[a] += v * s.y2[j][o]
+				for b := range a + 1 {
+					l[a*d+b] += v * x[b]
+				}
+			}
+		}
+		for a := range d {
+			for b := range a {
+				l[b*d+a] = l[a*d+b]
+			}
+			l[a*d+a] += 1 / (latentSD * latentSD)
+		}
+		if !cholesky(l, d) {
+			return false
+		}
+		forward(l, d, rhs)
+		for i := range rhs {
+			rhs[i] += s.g.NormFloat64()
+		}
+		backward(l, d, rhs)
+		gamma := rhs[kw:]
+		for i := range kw {
+			v := rhs[i]
+			for h := range first {
+				v += s.b2[i*s.r2+h] * gamma[r+h]
+			}
+			s.b2[i*s.r2+o] = v
+		}
+		at, own := r+o, 1.0
+		for h := range at {
+			v := 0.0
+			for l, g := range gamma {
+				v += g * s.psi[h*q+l]
+			}
+			s.psi[h*q+at], s.psi[at*q+h] = v, v
+			if h < r+first {
+				own += v * gamma[h]
+			}
+		}
+		s.psi[at*q+at] = own
+	}
+	return true
 }
 
 // drawCells is step 6.
@@ -353,10 +457,7 @@ func (s *sampler) drawCells() {
 	for t := range r {
 		own := s.omega[t*r+t]
 		sd := 1 / math.Sqrt(own)
-		var side []int8
-		if s.side != nil {
-			side = s.side[t]
-		}
+		group := s.groups[t]
 		school = 0
 		// Mean of the cell: x'(B_t + Σ_o c_o B_o) and so on, with c_o = Ω_to/Ω_tt.
 		c := make([]float64, r)
@@ -384,15 +485,81 @@ func (s *sampler) drawCells() {
 					mean -= c[o] * s.y[o][row]
 				}
 			}
-			switch {
-			case side == nil || side[row] == 0:
+			if group == nil {
 				y[row] = mean + sd*s.g.NormFloat64()
-			case side[row] > 0:
-				y[row] = mean + sd*above(s.g, -mean/sd)
-			default:
-				y[row] = mean - sd*above(s.g, mean/sd)
+				continue
+			}
+			y[row] = group.draw(s.g, t-group.first+1, row, mean, sd, func(c int) float64 { return s.y[group.first+c][row] })
+		}
+	}
+}
+
+// latentSD is the prior's SD of the coefficients of latents: on the scale of a
+// probit, where 5 is all but certainty.
+const latentSD = 5
+
+// latents are the latent variables of one categorical variable: K − 1 for K
+// categories, of which the first has none.
+type latents struct {
+	first, size int   // places among the sampler's variables
+	code        []int // observed category of each row (or school); −1 where missing
+}
+
+func newLatents(first, size int, values []float64, observed []bool) *latents {
+	g := &latents{first: first, size: size, code: make([]int, len(values))}
+	for i, v := range values {
+		g.code[i] = -1
+		if observed[i] {
+			g.code[i] = int(v)
+		}
+	}
+	return g
+}
+
+// start gives starting values of the latent of a category.
+func (g *latents) start(category int) []float64 {
+	out := make([]float64, len(g.code))
+	for i, c := range g.code {
+		switch c {
+		case -1:
+		case category:
+			out[i] = 0.5
+		default:
+			out[i] = -0.5
+		}
+	}
+	return out
+}
+
+// category is the category that latents say.
+func (g *latents) category(latent func(c int) float64) int {
+	best, at := 0.0, 0
+	for c := range g.size {
+		if v := latent(c); v > best {
+			best, at = v, c+1
+		}
+	}
+	return at
+}
+
+// draw draws the latent of a category in a row, on the side where the observed
+// category wants it, given the variable's other latents.
+func (g *latents) draw(r *rand.Rand, category, row int, mean, sd float64, latent func(c int) float64) float64 {
+	switch observed := g.code[row]; {
+	case observed < 0:
+		return mean + sd*r.NormFloat64()
+	case observed == category: // above 0 and the others
+		least := 0.0
+		for c := range g.size {
+			if c+1 != category {
+				least = max(least, latent(c))
 			}
 		}
+		return mean + sd*above(r, (least-mean)/sd)
+	case observed == 0: // below 0
+		return mean - sd*above(r, mean/sd)
+	default: // below the observed category's
+		return mean - sd*above(r, (mean-latent(observed-1))/sd)
 	}
 }
 
@@ -448,7 +615,16 @@ const (
 // describePrior says the prior in words.
 func describePrior(m Model) string {
 	if m.Prior == nil {
-		return "inverse Wishart with as many degrees of freedom as variables; guesses 0.85 (pupils) and 0.15 (schools) of each variable's variance"
+		return "inverse Wishart with as many degrees of freedom as variables; guesses 0.85 (pupils) and 0.15 (schools) of each variable's variance" + latentPrior(m)
 	}
-	return fmt.Sprintf("inverse Wishart with %g (pupils) and %g (schools) degrees of freedom and the sums of squares given", m.Prior.DFPupil, m.Prior.DFSchool)
+	return fmt.Sprintf("inverse Wishart with %g (pupils) and %g (schools) degrees of freedom and the sums of squares given", m.Prior.DFPupil, m.Prior.DFSchool) + latentPrior(m)
+}
+
+func latentPrior(m Model) string {
+	for _, v := range m.Incomplete {
+		if v.Kind != Continuous {
+			return fmt.Sprintf("; coefficients flat, of categorical variables' latents normal with SD %d", latentSD)
+		}
+	}
+	return "; coefficients flat"
 }

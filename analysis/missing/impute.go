@@ -140,7 +140,7 @@ type part struct {
 	arm     int
 	byArm   bool
 	rows    []int // in order of school
-	pupil   []int // places in Model.Incomplete of the variables of pupils: continuous, then binary
+	pupil   []int // places in Model.Incomplete of the variables of pupils: continuous, then one a latent
 	school  []int // and of schools
 	means   []float64
 	scales  []float64 // of each incomplete variable; 0 and 1 for binary
@@ -261,19 +261,23 @@ func (m Model) part(rows []int) (*part, error) {
 		}
 	}
 	// Variables of pupils: continuous first.
-	for _, kind := range []Kind{Continuous, Binary} {
+	for _, categorical := range []bool{false, true} {
 		for v, variable := range m.Incomplete {
-			if !variable.School && variable.Kind == kind {
+			if variable.School || (variable.Kind != Continuous) != categorical {
+				continue
+			}
+			for range variable.latents() {
 				p.pupil = append(p.pupil, v)
-				if kind == Continuous {
-					s.rc++
-				}
+			}
+			if !categorical {
+				s.rc++
 			}
 		}
 	}
 	s.r = len(p.pupil)
-	s.side = make([][]int8, s.r)
-	for _, v := range p.pupil {
+	s.groups = make([]*latents, s.r)
+	for len(s.y) < s.r {
+		v := p.pupil[len(s.y)]
 		variable := m.Incomplete[v]
 		values, observed := make([]float64, s.n), make([]bool, s.n)
 		for i, r := range order {
@@ -282,33 +286,28 @@ func (m Model) part(rows []int) (*part, error) {
 				p.imputed[v]++
 			}
 		}
-		t := len(s.y)
-		var cells []int
-		if variable.Kind == Binary {
+		if variable.Kind != Continuous {
 			p.scales[v] = 1
-			side := make([]int8, s.n)
-			for i := range values {
+			group := newLatents(len(s.y), variable.latents(), values, observed)
+			all := make([]int, s.n)
+			for i := range all {
+				all[i] = i
+			}
+			for c := range group.size {
+				s.groups[len(s.y)] = group
+				s.y, s.cells = append(s.y, group.start(c+1)), append(s.cells, all)
+			}
+			continue
+		}
+		p.means[v], p.scales[v] = standardise(values, observed)
+		if p.scales[v] == 0 {
+			return nil, fmt.Errorf("variable %q: %w", variable.Name, ErrNoVariation)
+		}
+		var cells []int
+		for i := range values {
+			if !observed[i] {
+				values[i] = 0
 				cells = append(cells, i)
-				switch {
-				case !observed[i]:
-					values[i] = 0
-				case values[i] == 1:
-					values[i], side[i] = 0.5, 1
-				default:
-					values[i], side[i] = -0.5, -1
-				}
-			}
-			s.side[t] = side
-		} else {
-			p.means[v], p.scales[v] = standardise(values, observed)
-			if p.scales[v] == 0 {
-				return nil, fmt.Errorf("variable %q: %w", variable.Name, ErrNoVariation)
-			}
-			for i := range values {
-				if !observed[i] {
-					values[i] = 0
-					cells = append(cells, i)
-				}
 			}
 		}
 		s.y, s.cells = append(s.y, values), append(s.cells, cells)
@@ -322,16 +321,32 @@ func (m Model) part(rows []int) (*part, error) {
 	s.q = s.r + s.r2
 	m.priors(p)
 	names := append([]string{"intercept"}, predictorNames(m.Predictors)...)
-	for _, v := range p.pupil {
+	for t, v := range p.pupil {
+		own := p.nameOf(m, t, v)
 		for _, x := range names {
-			p.traced = append(p.traced, fmt.Sprintf("%s: coefficient of %s", m.Incomplete[v].Name, x))
+			p.traced = append(p.traced, fmt.Sprintf("%s: coefficient of %s", own, x))
 		}
-		p.traced = append(p.traced, m.Incomplete[v].Name+": variance of pupils", m.Incomplete[v].Name+": variance of schools")
+		p.traced = append(p.traced, own+": variance of pupils", own+": variance of schools")
 	}
-	for _, v := range p.school {
-		p.traced = append(p.traced, m.Incomplete[v].Name+": variance of schools")
+	for o, v := range p.school {
+		p.traced = append(p.traced, p.nameOf(m, s.r+o, v)+": variance of schools")
 	}
 	return p, nil
+}
+
+// nameOf names a variable of the sampler, by its place among all of them.
+func (p *part) nameOf(m Model, at, v int) string {
+	g := (*latents)(nil)
+	if at < p.base.r {
+		g = p.base.groups[at]
+	} else {
+		at -= p.base.r
+		g = p.base.groups2[at]
+	}
+	if g == nil {
+		return m.Incomplete[v].Name
+	}
+	return m.Incomplete[v].latentName(at - g.first + 1)
 }
 
 // identified makes sure that every predictor says something of its own among the
@@ -398,12 +413,21 @@ func standardise(v []float64, observed []bool) (mean, sd float64) {
 // that do not vary within any school.
 func (m Model) schoolVariables(p *part) error {
 	s := &p.base
-	for v, variable := range m.Incomplete {
-		if variable.School {
-			p.school = append(p.school, v)
+	for _, categorical := range []bool{false, true} {
+		for v, variable := range m.Incomplete {
+			if !variable.School || (variable.Kind != Continuous) != categorical {
+				continue
+			}
+			for range variable.latents() {
+				p.school = append(p.school, v)
+			}
+			if !categorical {
+				s.r2c++
+			}
 		}
 	}
 	s.r2 = len(p.school)
+	s.groups2 = make([]*latents, s.r2)
 	if s.r2 == 0 {
 		return nil
 	}
@@ -427,7 +451,8 @@ func (m Model) schoolVariables(p *part) error {
 			s.w[j] = append(s.w[j], s.x[c][s.starts[j]])
 		}
 	}
-	for o, v := range p.school {
+	for o := 0; o < s.r2; {
+		v := p.school[o]
 		variable := m.Incomplete[v]
 		values, observed := make([]float64, s.m), make([]bool, s.m)
 		for j := range s.m {
@@ -440,6 +465,22 @@ func (m Model) schoolVariables(p *part) error {
 				}
 				values[j], observed[j] = variable.Values[at], true
 			}
+			if !observed[j] {
+				p.imputed[v]++
+			}
+		}
+		if variable.Kind != Continuous {
+			p.scales[v] = 1
+			group := newLatents(o, variable.latents(), values, observed)
+			for c := range group.size {
+				s.groups2[o] = group
+				for j, y := range group.start(c + 1) {
+					s.y2[j][o] = y
+					s.lost2 = append(s.lost2, [2]int{j, o})
+				}
+				o++
+			}
+			continue
 		}
 		p.means[v], p.scales[v] = standardise(values, observed)
 		if p.scales[v] == 0 {
@@ -449,10 +490,10 @@ func (m Model) schoolVariables(p *part) error {
 			if !observed[j] {
 				values[j] = 0
 				s.lost2 = append(s.lost2, [2]int{j, o})
-				p.imputed[v]++
 			}
 			s.y2[j][o] = values[j]
 		}
+		o++
 	}
 	s.ww = make([]float64, s.kw*s.kw)
 	for _, w := range s.w {
@@ -472,27 +513,28 @@ func (m Model) schoolVariables(p *part) error {
 // priors fills in the prior on the standardised scale.
 func (m Model) priors(p *part) {
 	s := &p.base
-	s.priorS, s.priorP = make([]float64, s.rc*s.rc), make([]float64, s.q*s.q)
+	c := s.r + s.r2c // of Ψ, what is inverse Wishart
+	s.priorS, s.priorP = make([]float64, s.rc*s.rc), make([]float64, c*c)
 	if m.Prior == nil {
-		s.dfS, s.dfP = float64(s.rc), float64(s.q)
+		s.dfS, s.dfP = float64(s.rc), float64(c)
 		for t := range s.rc {
 			s.priorS[t*s.rc+t] = 0.85 * s.dfS
 		}
-		for t := range s.q {
-			s.priorP[t*s.q+t] = 0.15 * s.dfP
+		for t := range c {
+			s.priorP[t*c+t] = 0.15 * s.dfP
 			if t >= s.r { // all of a school variable's variance is between schools
-				s.priorP[t*s.q+t] = s.dfP
+				s.priorP[t*c+t] = s.dfP
 			}
 		}
 		return
 	}
 	s.dfS, s.dfP = m.Prior.DFPupil, m.Prior.DFSchool
-	for t, v := range append(append([]int(nil), p.pupil...), p.school...) {
+	for t, v := range append(append([]int(nil), p.pupil...), p.school[:s.r2c]...) {
 		square := p.scales[v] * p.scales[v]
 		if t < s.rc {
 			s.priorS[t*s.rc+t] = m.Prior.Pupil[v] / square
 		}
-		s.priorP[t*s.q+t] = m.Prior.School[v] / square
+		s.priorP[t*c+t] = m.Prior.School[v] / square
 	}
 }
 
@@ -587,8 +629,8 @@ func (p *part) draw(m Model, s *sampler) Draw {
 		return out
 	}
 	d.Sigma, d.Psi = square(s.sigma, s.r), square(s.psi, s.q)
-	for _, v := range all {
-		d.Variables = append(d.Variables, m.Incomplete[v].Name)
+	for at, v := range all {
+		d.Variables = append(d.Variables, p.nameOf(m, at, v))
 	}
 	return d
 }
@@ -597,12 +639,14 @@ func (p *part) draw(m Model, s *sampler) Draw {
 func (p *part) save(m Model, s *sampler, d Draw, chain, iteration int) Set {
 	set := Set{Chain: chain, Iteration: iteration, Values: make([][]float64, len(m.Incomplete)), Draws: []Draw{d}}
 	for t, v := range p.pupil {
+		g := s.groups[t]
+		if g != nil && g.first != t {
+			continue // one of a factor's, which stands with its first
+		}
 		out := make([]float64, s.n)
 		for i, y := range s.y[t] {
-			if t >= s.rc {
-				if y > 0 {
-					out[i] = 1
-				}
+			if g != nil {
+				out[i] = float64(g.category(func(c int) float64 { return s.y[g.first+c][i] }))
 				continue
 			}
 			out[i] = p.means[v] + p.scales[v]*y
@@ -610,10 +654,18 @@ func (p *part) save(m Model, s *sampler, d Draw, chain, iteration int) Set {
 		set.Values[v] = out
 	}
 	for o, v := range p.school {
+		g := s.groups2[o]
+		if g != nil && g.first != o {
+			continue
+		}
 		out := make([]float64, s.n)
 		for j := range s.m {
+			y := p.means[v] + p.scales[v]*s.y2[j][o]
+			if g != nil {
+				y = float64(g.category(func(c int) float64 { return s.y2[j][g.first+c] }))
+			}
 			for i := s.starts[j]; i < s.starts[j+1]; i++ {
-				out[i] = p.means[v] + p.scales[v]*s.y2[j][o]
+				out[i] = y
 			}
 		}
 		set.Values[v] = out
@@ -651,8 +703,9 @@ func Complete(d *analysis.Dataset, m Model, s Set) (*analysis.Dataset, error) {
 			c.Values = s.Values[v]
 		} else {
 			c.Codes = make([]int, n)
+			codes := m.Incomplete[v].codes
 			for r, x := range s.Values[v] {
-				c.Codes[r] = int(x)
+				c.Codes[r] = codes[int(x)]
 			}
 		}
 		out.Covariates[i] = c

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"evenhand/analysis"
 	"evenhand/analysis/internal/golden"
@@ -261,7 +260,9 @@ func TestImputeRefuses(t *testing.T) {
 		"same name":          func(m *Model) { m.Predictors[0].Name = "y" },
 		"not binary":         func(m *Model) { m.Incomplete[0].Kind = Binary },
 		"unknown kind":       func(m *Model) { m.Incomplete[0].Kind = "count" },
-		"binary of schools":  func(m *Model) { m.Incomplete[0].Kind, m.Incomplete[0].School = Binary, true },
+		"one category":       func(m *Model) { m.Incomplete[0].Kind, m.Incomplete[0].Levels = Factor, 1 },
+		"too many levels":    func(m *Model) { m.Incomplete[0].Kind, m.Incomplete[0].Levels = Factor, 300 },
+		"no category":        func(m *Model) { m.Incomplete[0].Kind, m.Incomplete[0].Levels = Factor, 3 },
 		"only of schools":    func(m *Model) { m.Incomplete[0].School = true },
 		"identifier": func(m *Model) {
 			for i := range m.Incomplete[0].Values {
@@ -359,9 +360,29 @@ func TestModelOfADataset(t *testing.T) {
 	if _, err := Complete(d, im, Set{Values: [][]float64{{1}}}); err == nil {
 		t.Error("a set of other data accepted")
 	}
-	d.Covariates[2].Levels = []string{"a", "b", "c"}
-	if _, _, err := ModelOf(d, false); err == nil {
-		t.Error("an incomplete factor of three levels accepted")
+	// A factor: of the levels that somebody has, put back under its own codes.
+	d.Covariates[2] = analysis.Column{Name: "group", Levels: []string{"a", "nobody", "b", "c"}, Codes: make([]int, n), Observed: sexObserved}
+	for i := range n {
+		d.Covariates[2].Codes[i] = []int{0, 2, 3}[i%3]
+	}
+	factor, _, err := ModelOf(d, false)
+	if v := factor.Incomplete[2]; err != nil || v.Kind != Factor || v.Levels != 3 || v.School || v.latentName(2) != "group: c" {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	factor.Imputations, factor.BurnIn, factor.Between = 4, 50, 10
+	if out, err = Impute(factor); err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range out.Sets {
+		full, err := Complete(d, factor, set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, code := range full.Covariates[2].Codes {
+			if code == 1 || sexObserved[i] && code != d.Covariates[2].Codes[i] {
+				t.Fatalf("row %d is %d", i, code)
+			}
+		}
 	}
 	d.Covariates[2].Observed = nil
 	byArm, _, err := ModelOf(d, true)
@@ -441,25 +462,195 @@ func TestConvergenceMeasures(t *testing.T) {
 	golden.Near(t, "lag 3", autocorrelation([][]float64{chain(0, 0.9)}, 3), 0.729, 0.06)
 }
 
-// 20 imputations of 5,000 pupils in 114 schools, 1,000 burn-in, 100 between.
-func TestSpeed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED: timing is not looked at with -short")
-	}
+// 20 imputations of 5,000 pupils in 114 schools, 1,000 burn-in, 100 between: the
+// outcome and the baseline, and these with a binary variable and one of schools.
+func BenchmarkImpute(b *testing.B) {
 	y, pre, _, _, oy, op, _, _, arm, school := simulated(8, 114, 44, true)
-	m := Model{Cluster: school, Predictors: []Predictor{{"arm", arm}}, Seed: 1, Incomplete: []Variable{
+	two := Model{Cluster: school, Predictors: []Predictor{{"arm", arm}}, Seed: 1, Incomplete: []Variable{
 		{Name: "y", Kind: Continuous, Values: y, Observed: oy}, {Name: "pre", Kind: Continuous, Values: pre, Observed: op}}}
-	start := time.Now()
-	if _, err := Impute(m); err != nil {
+	for _, c := range []struct {
+		name string
+		m    Model
+	}{{"OutcomeAndBaseline", two}, {"WithBinaryAndSchool", joint(8, 114, 44)}} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Impute(c.m); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(y)), "pupils")
+		})
+	}
+}
+
+// categorical makes pupils with a factor of three categories and schools with a
+// binary variable and a factor of their own, all from latent normal variables,
+// and loses them at random given what is observed.
+func categorical(seed uint64, schools, perSchool int) (m Model, group, kind, area []float64) {
+	g := rand.New(rand.NewPCG(seed, 7))
+	var y, arm []float64
+	var school []int
+	var oy, og, ok, oa []bool
+	for s := range schools {
+		a := float64(s % 2)
+		u, w1, w2 := 0.5*g.NormFloat64(), 0.5*g.NormFloat64(), 0.5*g.NormFloat64()
+		k, r := 0.0, 0.0
+		if 0.3+1.2*u+g.NormFloat64() > 0 {
+			k = 1
+		}
+		if l1, l2 := 0.2+0.8*u+g.NormFloat64(), -0.1-0.8*u+g.NormFloat64(); l1 > 0 || l2 > 0 {
+			if r = 1; l2 > l1 {
+				r = 2
+			}
+		}
+		seenK, seenA := g.Float64() > 0.2, g.Float64() > 0.2
+		for range perSchool {
+			c := 0.0
+			l1, l2 := 0.3*a+0.4*u+w1+g.NormFloat64(), -0.3-0.4*u+w2+g.NormFloat64()
+			if l1 > 0 || l2 > 0 {
+				if c = 1; l2 > l1 {
+					c = 2
+				}
+			}
+			v := 0.7*l1 - 0.5*l2 + 0.3*a + u + g.NormFloat64()
+			y, arm, group, kind, area, school = append(y, v), append(arm, a), append(group, c), append(kind, k), append(area, r), append(school, s)
+			// The factor is lost on the outcome, and the outcome here and there.
+			og, oy = append(og, g.Float64() > 1/(1+math.Exp(1-0.6*v))), append(oy, g.Float64() > 0.05)
+			ok, oa = append(ok, seenK), append(oa, seenA)
+		}
+	}
+	return Model{Cluster: school, Predictors: []Predictor{{"arm", arm}}, Seed: seed, Incomplete: []Variable{
+		{Name: "y", Kind: Continuous, Values: y, Observed: oy}, {Name: "group", Kind: Factor, Levels: 3, Labels: []string{"none", "one", "two"}, Values: group, Observed: og},
+		{Name: "kind", Kind: Binary, School: true, Values: kind, Observed: ok}, {Name: "area", Kind: Factor, Levels: 3, School: true, Values: area, Observed: oa}}}, group, kind, area
+}
+
+// A factor of pupils, and a binary variable and a factor of schools, are imputed
+// as they were lost: among those lost each category is as frequent as it truly
+// is, within thirds of the outcome and of the schools' means.
+func TestFactorsAndSchools(t *testing.T) {
+	m, group, kind, area := categorical(21, 400, 25)
+	m.Imputations, m.Between, m.BurnIn = 12, 50, 600
+	im, err := Impute(m)
+	if err != nil {
 		t.Fatal(err)
 	}
-	two := time.Since(start)
-	start = time.Now()
-	if _, err := Impute(joint(8, 114, 44)); err != nil {
+	if !strings.Contains(im.Prior, "latents normal with SD 5") {
+		t.Errorf("prior %q", im.Prior)
+	}
+	if v := im.Sets[0].Draws[0].Variables; strings.Join(v, ",") != "y,group: one,group: two,kind,area: 1,area: 2" {
+		t.Errorf("variables %v", v)
+	}
+	y := m.Incomplete[0].Values
+	means, sizes := map[int]float64{}, map[int]float64{}
+	for i, s := range m.Cluster {
+		means[s] += y[i]
+		sizes[s]++
+	}
+	third := func(x float64, cuts ...float64) int {
+		for i, c := range cuts {
+			if x < c {
+				return i
+			}
+		}
+		return len(cuts)
+	}
+	for _, c := range []struct {
+		name  string
+		at    int
+		truth []float64
+		part  func(i int) int
+	}{
+		{"group", 1, group, func(i int) int { return third(y[i], 0, 1.2) }},
+		{"kind", 2, kind, func(i int) int { return third(means[m.Cluster[i]]/sizes[m.Cluster[i]], 0, 0.5) }},
+		{"area", 3, area, func(i int) int { return third(means[m.Cluster[i]]/sizes[m.Cluster[i]], 0, 0.5) }},
+	} {
+		var truly, imputed [3][3]float64
+		var n, units [3]float64
+		counted := map[int]bool{}
+		for i, ok := range m.Incomplete[c.at].Observed {
+			if ok {
+				continue
+			}
+			k := c.part(i)
+			n[k]++
+			if !m.Incomplete[c.at].School || !counted[m.Cluster[i]] {
+				units[k]++
+				counted[m.Cluster[i]] = true
+			}
+			truly[k][int(c.truth[i])]++
+			for _, s := range im.Sets {
+				imputed[k][int(s.Values[c.at][i])] += 1 / float64(len(im.Sets))
+			}
+		}
+		for k := range n {
+			for cat := range 3 {
+				p := imputed[k][cat] / n[k]
+				golden.Near(t, fmt.Sprintf("%s, part %d, category %d of %v lost", c.name, k, cat, units[k]), p, truly[k][cat]/n[k], 3.5*math.Sqrt(max(p*(1-p), 0.05)/units[k]))
+			}
+		}
+		if c.at == 1 && !(imputed[0][1]/n[0] < 0.6*imputed[2][1]/n[2]) {
+			t.Errorf("%s: the outcome says nothing of it", c.name)
+		}
+	}
+	// What is observed stays, and schools have one value.
+	for _, s := range im.Sets {
+		first := map[int]float64{}
+		for i := range y {
+			if m.Incomplete[1].Observed[i] && s.Values[1][i] != group[i] || m.Incomplete[3].Observed[i] && s.Values[3][i] != area[i] {
+				t.Fatal("an observed category was changed")
+			}
+			if was, ok := first[m.Cluster[i]]; ok && was != s.Values[3][i] {
+				t.Fatal("a factor of schools differs within a school")
+			}
+			first[m.Cluster[i]] = s.Values[3][i]
+		}
+	}
+	// The latent side fits too: its slope on the outcome, given the arm.
+	if len(im.Warnings) > 0 {
+		t.Logf("warnings: %v", im.Warnings)
+	}
+}
+
+// A category that a predictor tells for certain leaves the sampler where it is.
+func TestCategoryToldForCertain(t *testing.T) {
+	m, group, _, _ := categorical(22, 30, 12)
+	m.Incomplete = m.Incomplete[:2]
+	sure := Predictor{Name: "sure", Values: make([]float64, len(group))}
+	for i, c := range group {
+		if c == 2 {
+			sure.Values[i] = 1
+		}
+	}
+	m.Predictors = append(m.Predictors, sure, Interaction(m.Predictors[0], sure))
+	if m.Predictors[2].Name != "arm × sure" {
+		t.Errorf("%q", m.Predictors[2].Name)
+	}
+	m.Imputations, m.Between, m.BurnIn = 4, 10, 200
+	im, err := Impute(m)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d pupils: outcome and baseline %v; with FSM and a school variable %v", len(y), two, time.Since(start))
-	if two > 15*time.Second {
-		t.Errorf("%v, five times what it should take", two)
+	right, lost := 0, 0
+	for _, s := range im.Sets {
+		for i, ok := range m.Incomplete[1].Observed {
+			if !ok {
+				lost++
+				if (s.Values[1][i] == 2) == (group[i] == 2) {
+					right++
+				}
+			}
+		}
+	}
+	if float64(right) < 0.95*float64(lost) {
+		t.Errorf("%d of %d lost categories are on the side that the predictor tells", right, lost)
+	}
+	for _, tr := range im.Traces {
+		for _, c := range tr.Chains {
+			for _, v := range c {
+				if math.IsNaN(v) || math.Abs(v) > 100 {
+					t.Fatalf("%s ran away to %v", tr.Parameter, v)
+				}
+			}
+		}
 	}
 }

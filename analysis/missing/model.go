@@ -16,6 +16,7 @@ type Kind string
 const (
 	Continuous Kind = "continuous"
 	Binary     Kind = "binary" // 0 or 1
+	Factor     Kind = "factor" // 0, 1, … Levels−1, in no order
 )
 
 // Variable is an incomplete variable to be imputed, one value a row; a variable
@@ -23,9 +24,31 @@ const (
 type Variable struct {
 	Name     string
 	Kind     Kind
-	School   bool      // a variable of schools; Continuous only
+	School   bool      // a variable of schools
 	Values   []float64 // meaningless where Observed is false
 	Observed []bool
+	Levels   int      // of a Factor: how many categories, each of which somebody has
+	Labels   []string // of a Factor: their names, for traces; nil for numbers
+	codes    []int    // ModelOf: the Dataset's codes of the categories
+}
+
+// latents is how many latent variables stand for the variable.
+func (v Variable) latents() int {
+	if v.Kind == Factor {
+		return v.Levels - 1
+	}
+	return 1
+}
+
+// latentName names one of them: a category against the first.
+func (v Variable) latentName(category int) string {
+	if v.Kind != Factor {
+		return v.Name
+	}
+	if category < len(v.Labels) {
+		return v.Name + ": " + v.Labels[category]
+	}
+	return fmt.Sprintf("%s: %d", v.Name, category)
 }
 
 // Predictor is a complete column that helps to impute: the arm, covariates,
@@ -76,6 +99,10 @@ var (
 	ErrIdentifier     = errors.New("it looks like an identifier, and an identifier cannot be imputed")
 	ErrAllMissing     = errors.New("no value is observed")
 )
+
+// mostLevels is how many categories an incomplete factor may have: one with more
+// is a list of names, or nearly so.
+const mostLevels = 12
 
 // largest is the size beyond which a number is taken for a mistake: its square and
 // cube must still be numbers.
@@ -128,12 +155,14 @@ func (m Model) check() error {
 			bad("it has %d values and %d marks of observation for %d rows", len(v.Values), len(v.Observed), n)
 			continue
 		}
-		if v.Kind != Continuous && v.Kind != Binary {
-			bad("its kind %q is not known; use %q or %q", v.Kind, Continuous, Binary)
+		if v.Kind != Continuous && v.Kind != Binary && v.Kind != Factor {
+			bad("its kind %q is not known; use %q, %q or %q", v.Kind, Continuous, Binary, Factor)
 		}
-		if v.School && v.Kind == Binary {
-			bad("a binary variable of schools cannot be imputed by this model; leave it out or impute it as a score")
+		if v.Kind == Factor && (v.Levels < 2 || v.Levels > mostLevels) {
+			bad("it has %d categories; a factor has 2 to %d", v.Levels, mostLevels)
+			continue
 		}
+		have := make([]bool, max(v.Levels, 0))
 		pupilLevel = pupilLevel || !v.School
 		first, varies, observed := 0.0, false, 0
 		for i, ok := range v.Observed {
@@ -150,6 +179,13 @@ func (m Model) check() error {
 				bad("row %d is %v, and a binary variable is 0 or 1", i+1, x)
 				break
 			}
+			if v.Kind == Factor {
+				if x != math.Trunc(x) || x < 0 || x >= float64(v.Levels) {
+					bad("row %d is %v, and its categories are numbered 0 to %d", i+1, x, v.Levels-1)
+					break
+				}
+				have[int(x)] = true
+			}
 			if observed == 0 {
 				first = x
 			}
@@ -161,7 +197,9 @@ func (m Model) check() error {
 			bad("%w", ErrAllMissing)
 		case !varies:
 			bad("%w; a constant tells an imputation nothing", ErrNoVariation)
-		case !v.School && isIdentifier(v.Values, v.Observed):
+		case v.Kind == Factor && slices.Contains(have, false):
+			bad("nobody is seen with category %d; leave the category out", slices.Index(have, false))
+		case v.Kind != Factor && !v.School && isIdentifier(v.Values, v.Observed):
 			bad("%w; every value is a different whole number", ErrIdentifier)
 		}
 		if m.ByArm != nil && len(m.ByArm) == n {
@@ -245,8 +283,9 @@ func isIdentifier(values []float64, observed []bool) bool {
 
 // ModelOf makes the imputation model of a Dataset: the outcome and every
 // incomplete covariate are imputed; complete covariates, the strata and (unless
-// byArm) the arms are predictors. Factors enter as dummies against their first
-// level; an incomplete factor of more than two levels is refused. Columns that
+// byArm) the arms are predictors. Complete factors enter as dummies against their
+// first level, incomplete ones are imputed as factors of the levels that somebody
+// has. What never differs within a school is a variable of schools. Columns that
 // add nothing to those before them, such as the dummy of a stratum without
 // rows, are left out and named in dropped.
 func ModelOf(d *analysis.Dataset, byArm bool) (m Model, dropped []string, err error) {
@@ -276,7 +315,6 @@ func ModelOf(d *analysis.Dataset, byArm bool) (m Model, dropped []string, err er
 			}
 		}
 	}
-	var faults []error
 	for _, c := range d.Covariates {
 		complete := true
 		for i := range n {
@@ -287,20 +325,14 @@ func ModelOf(d *analysis.Dataset, byArm bool) (m Model, dropped []string, err er
 			candidates = append(candidates, Predictor{Name: c.Name, Values: c.Values})
 		case c.Levels == nil:
 			v := Variable{Name: c.Name, Kind: kindOf(c.Values, c.Observed), Values: c.Values, Observed: c.Observed}
-			v.School = v.Kind == Continuous && constantWithin(c.Values, c.Observed, d.Cluster)
+			v.School = constantWithin(c.Values, c.Observed, d.Cluster)
 			m.Incomplete = append(m.Incomplete, v)
 		case complete:
 			for l := 1; l < len(c.Levels); l++ {
 				dummy(c.Name+": "+c.Levels[l], c.Codes, l)
 			}
-		case len(c.Levels) == 2:
-			values := make([]float64, n)
-			for i, code := range c.Codes {
-				values[i] = float64(code)
-			}
-			m.Incomplete = append(m.Incomplete, Variable{Name: c.Name, Kind: Binary, Values: values, Observed: c.Observed})
 		default:
-			faults = append(faults, fmt.Errorf("imputation model: covariate %q has values missing and %d levels; give it as dummies, or leave it out of the imputation", c.Name, len(c.Levels)))
+			m.Incomplete = append(m.Incomplete, factorOf(c, d.Cluster))
 		}
 	}
 	if d.Stratum != nil {
@@ -308,11 +340,48 @@ func ModelOf(d *analysis.Dataset, byArm bool) (m Model, dropped []string, err er
 			dummy("stratum: "+d.Strata[s], d.Stratum, s)
 		}
 	}
-	if err := errors.Join(faults...); err != nil {
-		return Model{}, nil, err
-	}
 	m.Predictors, dropped = independent(candidates, n)
 	return m, dropped, nil
+}
+
+// factorOf is an incomplete factor with the levels that somebody has: binary if
+// there are two.
+func factorOf(c analysis.Column, cluster []int) Variable {
+	seen := make([]bool, len(c.Levels))
+	for i, code := range c.Codes {
+		if c.Observed[i] {
+			seen[code] = true
+		}
+	}
+	v := Variable{Name: c.Name, Kind: Factor, Observed: c.Observed, Values: make([]float64, len(c.Codes))}
+	place := make([]int, len(c.Levels))
+	for l, ok := range seen {
+		if ok {
+			place[l] = len(v.codes)
+			v.codes, v.Labels = append(v.codes, l), append(v.Labels, c.Levels[l])
+		}
+	}
+	v.Levels = len(v.codes)
+	if v.Levels <= 2 {
+		v.Kind = Binary
+	}
+	for i, code := range c.Codes {
+		if c.Observed[i] {
+			v.Values[i] = float64(place[code])
+		}
+	}
+	v.School = constantWithin(v.Values, v.Observed, cluster)
+	return v
+}
+
+// Interaction is the product of two predictors, so that an association may differ
+// by the second.
+func Interaction(a, b Predictor) Predictor {
+	p := Predictor{Name: a.Name + " × " + b.Name, Values: make([]float64, len(a.Values))}
+	for i := range p.Values {
+		p.Values[i] = a.Values[i] * b.Values[i]
+	}
+	return p
 }
 
 // OutcomeName is the name of the outcome among the variables of ModelOf.
@@ -343,7 +412,7 @@ func constantWithin(values []float64, observed []bool, cluster []int) bool {
 		}
 		seen[c] = values[i]
 	}
-	return rows > len(seen)
+	return rows >= 2*len(seen)
 }
 
 // independent leaves out columns that are combinations of an intercept and those
