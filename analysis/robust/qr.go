@@ -40,10 +40,11 @@ func (e *CollinearError) Error() string {
 // qr is the thin QR decomposition of a design whose columns were scaled to
 // length one: X = Q R, with Q stored by column.
 type qr struct {
-	names []string
-	q     [][]float64 // k columns of n
-	r     [][]float64 // upper triangle, k × k, of the unscaled design
-	near  float64     // how little, at least, was left of a column, relative to it, beyond those before it
+	names   []string
+	q       [][]float64 // k columns of n
+	r       [][]float64 // upper triangle, k × k, of the unscaled design
+	weakest int         // the column of which
+	near    float64     // how little, at least, was left of a column, relative to it, beyond those before it
 }
 
 // collinear is the length, relative to the whole column, of what is left of a
@@ -91,7 +92,7 @@ func decompose(names []string, cols [][]float64, whole []float64, absorbed strin
 	}
 	pivots := make([]int, 0, k) // columns that have a reflection, in order; reflection p starts at row p
 	heads := make([]float64, 0, k)
-	near := 1.0
+	near, weakest := 1.0, 0
 	for j, c := range cols {
 		if gone[j] {
 			continue
@@ -127,7 +128,9 @@ func decompose(names []string, cols [][]float64, whole []float64, absorbed strin
 			gone[j] = true
 			continue
 		}
-		near = math.Min(near, left)
+		if left < near {
+			near, weakest = left, j
+		}
 		alpha := -math.Copysign(left, c[p])
 		r[p][j] = alpha
 		c[p] -= alpha
@@ -150,7 +153,7 @@ func decompose(names []string, cols [][]float64, whole []float64, absorbed strin
 			r[i][j] *= scale[j]
 		}
 	}
-	return &qr{names: names, q: q, r: r, near: near}, nil
+	return &qr{names: names, q: q, r: r, near: near, weakest: weakest}, nil
 }
 
 // reflect applies I − vv'/h to x, where v is zero above row p.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -255,6 +256,10 @@ func (r *fitRows) linearName(what string, v robust.Variance) string {
 // the residual SDs of the models without school effects, and raw ones.
 func (r *fitRows) linearEffects(out *fitJSON, all []robust.Coefficient, fit *robust.Fit) error {
 	out.Variances = append(out.Variances, fitVariance{Level: mixed.Residual, Value: fit.Sigma * fit.Sigma})
+	if fit.Own < robust.IllConditioned {
+		out.Warnings = append(out.Warnings, analysis.Warning{Code: mixed.WarnIllConditioned,
+			Text: fmt.Sprintf("Column %s is nearly a combination of the columns before it (only %.1g of its length is its own): its coefficient is hardly determined, and about %d of 16 digits of it are lost to how the data were rounded.", fit.Weakest, fit.Own, int(math.Ceil(-math.Log10(fit.Own))))})
+	}
 	sd := map[analysis.Scale]float64{analysis.ScaleTotalConditional: fit.Sigma}
 	for scale, data := range map[analysis.Scale]*mixed.Data{analysis.ScaleTotalUnconditional: r.data.Unconditional(), analysis.ScaleTotalEmpty: r.data.Empty()} {
 		f, err := r.least(data)
