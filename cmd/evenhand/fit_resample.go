@@ -374,6 +374,9 @@ func (r *fitRows) refitter(ref *reassignment) (func() sap.Refitter, int, error) 
 		}
 		return sap.SchoolRefits(r.data, method.Method, units)
 	}
+	if r.model.value == modelOLS && len(arms) == 1 {
+		return r.leastRefits(ref, arms[0])
+	}
 	return func() sap.Refitter {
 		return func(drawn []int, out []sap.Refitted) error {
 			data := r.rearmed(ref.unit, drawn)
@@ -412,6 +415,46 @@ func (r *fitRows) refitter(ref *reassignment) (func() sap.Refitter, int, error) 
 			return nil
 		}
 	}, len(arms), nil
+}
+
+// leastRefits makes the refits of least squares from sums of the units: the
+// arm's coefficient, the same over its CR0 standard error (of the units drawn)
+// and over the residual SD.
+func (r *fitRows) leastRefits(ref *reassignment, arm int) (func() sap.Refitter, int, error) {
+	treated := func(drawn []int) []bool {
+		t := make([]bool, len(drawn))
+		for u, a := range drawn {
+			t[u] = a == arm
+		}
+		return t
+	}
+	var x [][]float64
+	for k, c := range r.columns(r.data) {
+		if !r.data.Columns[k].Arm {
+			x = append(x, c.Values)
+		}
+	}
+	var kinds [len(sap.RefitStatistics)]*permute.Linear
+	for i, kind := range sap.RefitStatistics {
+		var err error
+		if kinds[i], err = permute.NewLinear(kind, r.data.Y, x, ref.unit, r.weights, treated(ref.drawn)); err != nil {
+			return nil, 0, err
+		}
+	}
+	return func() sap.Refitter {
+		return func(drawn []int, out []sap.Refitted) error {
+			var v [len(kinds)]float64
+			for i, l := range kinds {
+				p, err := l.Of(treated(drawn))
+				if err != nil {
+					return err
+				}
+				v[i] = p.At(0)
+			}
+			out[0] = sap.Refitted{Difference: v[0], Studentised: v[1], EffectSize: v[2]}
+			return nil
+		}
+	}, 1, nil
 }
 
 // rearmed is the data with the arms of the units as given.
