@@ -160,10 +160,11 @@ func (d *Data) check() error {
 }
 
 // checkArms refuses arms that are empty and, where whole groups of the
-// innermost level are in one arm, arms with fewer than two of them.
-func (d *Data) checkArms() error {
+// innermost level are in one arm, arms with fewer than two of them. It gives
+// the numbers of groups, where they are, and their level.
+func (d *Data) checkArms() (counts []int, level *Level, err error) {
 	if d.Arm == nil {
-		return nil
+		return nil, nil, nil
 	}
 	rows := make([]int, len(d.Arms))
 	for _, a := range d.Arm {
@@ -171,20 +172,20 @@ func (d *Data) checkArms() error {
 	}
 	for a, n := range rows {
 		if n == 0 {
-			return &EmptyArmError{d.Arms[a]}
+			return nil, nil, &EmptyArmError{d.Arms[a]}
 		}
 	}
-	l := d.clusterLevel()
-	counts, nested := d.clustersByArm(l)
+	level = d.clusterLevel()
+	counts, nested := d.clustersByArm(level)
 	if !nested {
-		return nil
+		return nil, nil, nil
 	}
 	for a, n := range counts {
 		if n == 1 {
-			return &ArmClustersError{Arm: d.Arms[a], Level: l.Name, N: n}
+			return nil, nil, &ArmClustersError{Arm: d.Arms[a], Level: level.Name, N: n}
 		}
 	}
-	return nil
+	return counts, level, nil
 }
 
 // clusterLevel is the outermost level that every row has a group of: the

@@ -3,6 +3,7 @@ package mixed
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 
@@ -625,16 +626,8 @@ func (f *Fit) describe() string {
 	} else if f.model.Slope == DiagonalSlope {
 		s = word + "-level model, independent random intercept and slope"
 	}
-	for _, l := range f.data.Levels {
-		for _, g := range l.Index {
-			if g < 0 {
-				s = "partially nested " + s
-				break
-			}
-		}
-		if strings.HasPrefix(s, "partially") {
-			break
-		}
+	if slices.ContainsFunc(f.r.cells, func(c cell) bool { return slices.Contains(c.group, -1) }) {
+		s = "partially nested " + s
 	}
 	var by []string
 	if f.model.ResidualByArm {
@@ -682,15 +675,10 @@ func (f *Fit) warn() {
 		}
 		f.Warnings = append(f.Warnings, analysis.Warning{Code: WarnSingular, Text: text})
 	}
-	if f.data.Arm != nil {
-		l := f.data.clusterLevel()
-		if counts, nested := f.data.clustersByArm(l); nested {
-			for a, n := range counts {
-				if n < fewClusters {
-					f.Warnings = append(f.Warnings, analysis.Warning{Code: WarnFewClusters,
-						Text: fmt.Sprintf("Arm %s has only %d groups of level %s: standard errors rest on few groups; read the interval with Kenward–Roger degrees of freedom and a randomisation test beside it.", f.data.Arms[a], n, l.Name)})
-				}
-			}
+	for a, n := range f.r.armGroups {
+		if n < fewClusters {
+			f.Warnings = append(f.Warnings, analysis.Warning{Code: WarnFewClusters,
+				Text: fmt.Sprintf("Arm %s has only %d groups of level %s: standard errors rest on few groups; read the interval with Kenward–Roger degrees of freedom and a randomisation test beside it.", f.data.Arms[a], n, f.r.armLevel.Name)})
 		}
 	}
 	if f.r.tolerance < illConditioned {

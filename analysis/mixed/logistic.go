@@ -94,7 +94,7 @@ func NewLogistic(d *Data, points int) (*Logistic, error) {
 			return nil, &NotBinaryError{d.Outcome, i, y}
 		}
 	}
-	if err := d.checkArms(); err != nil {
+	if _, _, err := d.checkArms(); err != nil {
 		return nil, err
 	}
 	if len(d.Levels) != 1 {

@@ -60,6 +60,10 @@ type reduced struct {
 	back []float64
 
 	cells []cell
+
+	// Numbers of groups of armLevel in each arm, where they are in one each.
+	armGroups []int
+	armLevel  *Level
 }
 
 // param is one variance (or covariance) of the model.
@@ -109,10 +113,11 @@ func reduceWith(d *Data, m Model, orthogonal bool) (*reduced, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	if err := d.checkArms(); err != nil {
+	r := &reduced{n: len(d.Y), p: len(d.Columns), q: len(d.Columns) + 1, intercept: -1}
+	armGroups, armLevel, err := d.checkArms()
+	if err != nil {
 		return nil, err
 	}
-	r := &reduced{n: len(d.Y), p: len(d.Columns), q: len(d.Columns) + 1, intercept: -1}
 	slopes, err := slopeColumns(d, m)
 	if err != nil {
 		return nil, err
@@ -133,6 +138,7 @@ func reduceWith(d *Data, m Model, orthogonal bool) (*reduced, error) {
 			return nil, err
 		}
 	}
+	r.armGroups, r.armLevel = armGroups, armLevel
 	r.makeParams(d, m, slopes)
 	if err := r.checkLevels(d, m); err != nil {
 		return nil, err
