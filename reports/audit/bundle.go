@@ -307,6 +307,35 @@ func (b Bundle) entries() ([]entry, error) {
 	return append([]entry{{manifestName, list}}, all...), nil
 }
 
+// mostOutcomes keeps a crafted file of results from being read for ever.
+const mostOutcomes = 1000
+
+// resultsOf reads a text of results.
+func resultsOf(text string) ([]sap.Results, error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil, errors.New("results are a list, and this is none")
+	}
+	all := []sap.Results{}
+	for d.More() {
+		if len(all) == mostOutcomes {
+			return nil, fmt.Errorf("results of more than the %d outcomes that a plan may have", mostOutcomes)
+		}
+		var r sap.Results
+		if err := d.Decode(&r); err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("something follows the list of results")
+	}
+	return all, nil
+}
+
 // imputed gives the files of imputed values, one for each outcome whose plan
 // imputed: with them somebody else can pool what we pooled.
 func (b Bundle) imputed() ([]entry, error) {

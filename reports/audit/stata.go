@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -313,13 +312,4 @@ func stataString(s string) string {
 		return `""`
 	}
 	return strings.Join(parts, " + ")
-}
-
-// resultsOf reads the results of a bundle's text.
-func resultsOf(text string) ([]sap.Results, error) {
-	var all []sap.Results
-	if err := json.Unmarshal([]byte(text), &all); err != nil {
-		return nil, fmt.Errorf("read the results: %w", err)
-	}
-	return all, nil
 }

@@ -81,6 +81,8 @@ type Options struct {
 	PublicKeys []sign.PublicKey // keys whose owners the checker knows from elsewhere
 	// Fit runs an analysis again. Nil means sap.Run.
 	Fit func(sap.Plan, *analysis.Dataset) (*sap.Results, error)
+	// Progress is told what is done next; nil for nobody.
+	Progress func(what string)
 }
 
 // Tolerance is how far a number that is computed again may be from the one in
@@ -170,21 +172,39 @@ func Verify(r io.ReaderAt, size int64, opts Options) (*Findings, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(v.files) > 0 {
-		v.signature()
-		v.ledger()
-		v.receipts()
-		v.events()
-		v.unblinding()
-		v.records()
-		v.draw()
-		v.chance()
-		v.knew()
-		v.flow()
-		v.fit()
-		v.explored()
-		v.page()
-		v.covered()
+	whole := !v.found.Failed()
+	for _, step := range []struct {
+		what string
+		do   func()
+		long bool // not on files that are not the manifest's
+	}{
+		{"checking the signature", v.signature, false},
+		{"reading the ledger", v.ledger, false},
+		{"holding the ledger to the receipts", v.receipts, false},
+		{"looking at the order of events", v.events, false},
+		{"looking at the unblinding", v.unblinding, false},
+		{"holding every text to the ledger", v.records, false},
+		{"drawing again", v.draw, true},
+		{"taking the chance again", v.chance, false},
+		{"looking at who knew", v.knew, false},
+		{"counting again", v.flow, true},
+		{"running the plan again", v.fit, true},
+		{"running again what was run beside the plan", v.explored, true},
+		{"reading the report", v.page, false},
+		{"seeing how far receipts reach", v.covered, false},
+	} {
+		if len(v.files) == 0 {
+			break
+		}
+		if v.opts.Progress != nil {
+			v.opts.Progress(step.what)
+		}
+		if whole || !step.long {
+			step.do()
+		}
+	}
+	if !whole && len(v.files) > 0 {
+		v.say(Note, checkCovered, "the draw, the flow and the analysis were not made again: the files are not those that %s lists", manifestName)
 	}
 	for _, c := range cannot {
 		v.say(Cannot, checkCannot, "%s", c)
@@ -244,6 +264,28 @@ func (v *verifier) fileSet(r io.ReaderAt, size int64) error {
 		}
 		f.add("%v", h)
 		return nil
+	}
+	// The manifest first: where it does not list these files, no other is read.
+	if i := slices.IndexFunc(z.File, func(x *zip.File) bool { return x.Name == manifestName }); i >= 0 {
+		text, err := readEntry(z.File[i])
+		if listed, bad := parseManifest(string(text)); err == nil && bad == nil {
+			there := map[string]bool{}
+			for _, file := range z.File {
+				there[file.Name] = true
+				if _, ok := listed[file.Name]; !ok && file.Name != manifestName && file.Name != signatureName {
+					f.add("%s is not in %s", file.Name, manifestName)
+				}
+			}
+			for _, name := range sortedNames(listed) {
+				if !there[name] {
+					f.add("%s stands in %s and is missing", name, manifestName)
+				}
+			}
+			if f.n > 0 {
+				f.done("")
+				return nil
+			}
+		}
 	}
 	for _, file := range z.File {
 		data, err := readEntry(file)
@@ -367,7 +409,9 @@ func (v *verifier) ledger() {
 		v.lines = append(v.lines, r)
 		e, err := r.Entry()
 		if err != nil {
-			f.add("entry %d cannot be read: %v", i+1, err)
+			if f.add("entry %d cannot be read: %v", i+1, err); f.n > mostFailures {
+				break // this is no ledger
+			}
 			continue
 		}
 		v.entries = append(v.entries, e)
@@ -678,8 +722,8 @@ func (v *verifier) results() ([]sap.Results, error) {
 	if !ok {
 		return nil, nil
 	}
-	var all []sap.Results
-	if err := json.Unmarshal(text, &all); err != nil {
+	all, err := resultsOf(string(text))
+	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read: %w", resultsName, err)
 	}
 	return all, nil

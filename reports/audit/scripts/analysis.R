@@ -103,16 +103,17 @@ read <- function(outcome) {
 # A random-intercept model by REML, the ratio of standard deviations found to
 # the last digits: lme4's own search stops earlier than this comparison needs.
 # Golden section stops where the criterion is flat to rounding; the root of its
-# slope is known far better. X may be given in place of the formula's.
-fit_mixed <- function(formula, data, X = NULL, like = NULL, y = NULL, whole = TRUE) {
+# slope is known far better. X may be given in place of the formula's; near, the
+# ratio of a like model, makes a redraw's fit quicker and good to six digits.
+fit_mixed <- function(formula, data, X = NULL, like = NULL, y = NULL, whole = TRUE, near = NULL) {
   lf <- if (is.null(like)) lFormula(formula, data = data, REML = TRUE) else like
   if (!is.null(y)) lf$fr[[1]] <- y
   deviance <- mkLmerDevfun(lf$fr, if (is.null(X)) lf$X else X, lf$reTrms, REML = TRUE)
-  best <- optimize(deviance, c(0, 1), tol = 1e-7)$minimum
+  best <- if (is.null(near)) optimize(deviance, c(0, 1), tol = 1e-7)$minimum else optimize(deviance, c(0, 2 * near + 0.1), tol = 1e-6)$minimum
   if (best > 0.99) best <- optimize(deviance, c(0, 100), tol = 1e-7)$minimum
   slope <- function(t) { h <- 1e-4 * max(t, 1e-3); (deviance(t + h) - deviance(t - h)) / (2 * h) }
   lo <- best * 0.97; hi <- best * 1.03 + 1e-8
-  if (best > 1e-5 && slope(lo) < 0 && slope(hi) > 0) best <- uniroot(slope, c(lo, hi), tol = 1e-13)$root
+  if (is.null(near) && best > 1e-5 && slope(lo) < 0 && slope(hi) > 0) best <- uniroot(slope, c(lo, hi), tol = 1e-13)$root
   if (deviance(0) <= deviance(best)) best <- 0
   criterion <- deviance(best)
   pp <- environment(deviance)$pp; resp <- environment(deviance)$resp
@@ -471,7 +472,7 @@ repeat_randomisation <- function(r, d, fr, fits, at) {
   statistics <- function(drawn) {
     for (k in seq_along(arms)) X[, arm_columns[k]] <- as.numeric(drawn == arms[k])
     if (plan$model == "mixed") {
-      f <- fit_mixed(NULL, NULL, X = X, like = fits$conditional$lf, whole = FALSE)
+      f <- fit_mixed(NULL, NULL, X = X, like = fits$conditional$lf, whole = FALSE, near = fits$conditional$theta)
       b <- f$b[arm_columns]; se <- f$se[arm_columns]; sd <- sqrt(sum(f$variance))
     } else {
       m <- lm.fit(X, fr$frame$y); e <- m$residuals
