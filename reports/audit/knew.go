@@ -42,7 +42,7 @@ func (v *verifier) knew() {
 			}
 		case actionDraw:
 			drawn = true
-		case "analysis unblind", actionAnalyse: // the first of them locks plan and data
+		case actionUnblind, actionAnalyse: // the first of them locks plan and data
 			if blind.Until == "plan locked" && ended == "" {
 				ended = fmt.Sprintf("entry %d, %q", e.Seq, e.Action)
 			}

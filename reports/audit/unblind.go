@@ -187,8 +187,8 @@ func (v *verifier) explored() {
 	for i, e := range entries {
 		x := notes[i]
 		name := runName(x.Run)
-		var all []sap.Results
-		if err := json.Unmarshal(v.files[name], &all); err != nil {
+		all, err := resultsOf(string(v.files[name]))
+		if err != nil {
 			f.add("%s cannot be read: %v", name, err)
 			continue
 		}
