@@ -125,6 +125,7 @@ func arrange(in Input, all *Report, t *Template) (*Report, error) {
 		f.Number = n + 1
 	}
 	r.renumberNotes(all.Notes)
+	r.refer(t)
 	r.Draft = ""
 	switch {
 	case in.released || in.Stopped != nil || in.Phase == trial.Stopped:
@@ -138,6 +139,50 @@ func arrange(in Input, all *Report, t *Template) (*Report, error) {
 	}
 	r.Draft = strings.TrimSpace(r.Draft)
 	return &r, nil
+}
+
+// refer writes what each reference refers to, as the document stands.
+func (r *Report) refer(t *Template) {
+	targets := map[string]Ref{}
+	for _, table := range r.Tables() {
+		targets[table.ID] = Ref{ID: table.ID, Label: fmt.Sprintf("Table %d", table.Number)}
+	}
+	for _, f := range r.Figures() {
+		targets[f.ID] = Ref{ID: f.ID, Label: fmt.Sprintf("Figure %d", f.Number)}
+	}
+	for _, s := range r.Sections {
+		for _, want := range t.Sections {
+			if s.ID == "s-"+want.ID {
+				for _, p := range want.Parts {
+					targets["part:"+p] = Ref{ID: s.ID, Label: s.Title}
+				}
+			}
+		}
+	}
+	set := func(c *Cell) {
+		for i := range c.Refs {
+			to := targets[c.Refs[i].to]
+			c.Refs[i].ID, c.Refs[i].Label = to.ID, to.Label
+		}
+	}
+	for _, table := range r.AllTables() {
+		for _, row := range table.Rows {
+			for _, c := range row.Cells {
+				set(c)
+			}
+		}
+	}
+	for _, s := range r.Sections {
+		for _, b := range s.Blocks {
+			if b.Paragraph != nil {
+				for _, span := range b.Paragraph.Spans {
+					if span.Cell != nil {
+						set(span.Cell)
+					}
+				}
+			}
+		}
+	}
 }
 
 // workingPart says whether a part shows counts of pupils.
@@ -226,11 +271,14 @@ type writer struct {
 	p  *trial.Protocol
 
 	// cells that sentences of several sections use
-	primaryN *Cell            // name of the primary outcome
-	level    *Cell            // confidence level
-	bits     *Cell            // size of the digests
-	armNames map[string]*Cell // by arm ID
-	blind    []string         // names of arms that stand for the protocol's while it is hidden which is which
+	primaryN   *Cell            // name of the primary outcome
+	level      *Cell            // confidence level
+	target     *Cell            // schools wanted; nil for none
+	strata     *Cell            // columns of the strata; nil for none
+	covariates *Cell            // of the plan; nil for none
+	bits       *Cell            // size of the digests
+	armNames   map[string]*Cell // by arm ID
+	blind      []string         // names of arms that stand for the protocol's while it is hidden which is which
 }
 
 // arm gives the mark of an arm by its ID or its label.
@@ -384,7 +432,7 @@ func (w *writer) trialInShort() {
 		w.armNames[name] = row("Arm as analysed, its name hidden", words(name))
 	}
 	if len(w.p.Strata) > 0 {
-		row("Drawn within strata of", words(list(w.p.Strata)))
+		w.strata = row("Drawn within strata of", words(list(w.p.Strata)))
 	}
 	row("Method of the draw", words(w.p.Draw.Method))
 	for _, c := range w.p.Communities {
@@ -395,7 +443,7 @@ func (w *writer) trialInShort() {
 		row("Communities in "+w.label(c.Arm), words(size+", "+howWords(c)))
 	}
 	if w.p.Recruitment.Target > 0 {
-		row("Schools wanted", count(w.p.Recruitment.Target))
+		w.target = row("Schools wanted", count(w.p.Recruitment.Target))
 	}
 	for _, o := range w.p.Outcomes {
 		name, text := "Secondary outcome", o.Label
@@ -425,7 +473,7 @@ func (w *writer) trialInShort() {
 	}
 	row("Model", words(modelWords(w.p.Plan.Model)))
 	if len(w.p.Plan.Covariates) > 0 {
-		row("Covariates", words(list(w.p.Plan.Covariates)))
+		w.covariates = row("Covariates", words(list(w.p.Plan.Covariates)))
 	}
 	row("Degrees of freedom", words(dfWords(w.p.Plan.DF)))
 	row("Effect size", words(scaleWords(analysis.Scale(w.p.Plan.EffectSize))))

@@ -161,32 +161,36 @@ func (w *writer) detectableFigure() {
 	if base[0] == nil {
 		return
 	}
-	fig := figure.Curves{Title: "Minimum detectable effect size", YAxis: "Minimum detectable effect size, SD", Key: []string{"all pupils, as assumed at " + base[0].Stage},
-		Desc: "The minimum detectable effect size falls with the number of schools and with what the baseline explains, and rises with the intra-cluster correlation."}
-	if w.schoolsMeasured() {
-		fig.Key[0] = "as assumed at " + base[0].Stage
-	}
-	if base[1] != nil {
-		fig.Key = append(fig.Key, "pupils with FSM, as assumed at "+base[1].Stage)
-	}
-	for _, panel := range detectablePanels(*base[0]) {
-		out := figure.CurvePanel{XAxis: panel.axis}
-		for _, b := range base {
-			if b != nil {
-				out.Lines = append(out.Lines, curve(b.MDES.Inputs, panel.over, panel.values))
-			}
+	desc := "The minimum detectable effect size falls with the number of schools and with what the baseline explains, and rises with the intra-cluster correlation."
+	draw := func() figure.Drawing {
+		fig := figure.Curves{Title: "Minimum detectable effect size", YAxis: "Minimum detectable effect size, SD", Key: []string{"all pupils, as assumed at " + base[0].Stage},
+			Desc: desc}
+		if w.schoolsMeasured() {
+			fig.Key[0] = "as assumed at " + base[0].Stage
 		}
-		for _, s := range w.in.Detectable {
-			if s.MDES == nil || s.Group != power.Overall {
-				continue
-			}
-			kind := map[string]int{power.AtProtocol: 0, power.AtRandomisation: 1, power.AtAnalysis: 2}[s.Stage]
-			out.Marks = append(out.Marks, figure.CurveMark{Kind: kind, At: figure.XY{X: panel.of(s), Y: s.MDES.Exact}})
+		if base[1] != nil {
+			fig.Key = append(fig.Key, "pupils with FSM, as assumed at "+base[1].Stage)
 		}
-		fig.Panels = append(fig.Panels, out)
+		for _, panel := range detectablePanels(*base[0]) {
+			out := figure.CurvePanel{XAxis: panel.axis}
+			for _, b := range base {
+				if b != nil {
+					out.Lines = append(out.Lines, curve(b.MDES.Inputs, panel.over, panel.values))
+				}
+			}
+			for _, s := range w.in.Detectable {
+				if s.MDES == nil || s.Group != power.Overall {
+					continue
+				}
+				kind := map[string]int{power.AtProtocol: 0, power.AtRandomisation: 1, power.AtAnalysis: 2}[s.Stage]
+				out.Marks = append(out.Marks, figure.CurveMark{Kind: kind, At: figure.XY{X: panel.of(s), Y: s.MDES.Exact}})
+			}
+			fig.Panels = append(fig.Panels, out)
+		}
+		fig.Marks = []string{"at protocol", "at randomisation", "at analysis"}
+		return fig
 	}
-	fig.Marks = []string{"at protocol", "at randomisation", "at analysis"}
-	w.figure(&Figure{ID: "detectable-figure", Title: "Minimum detectable effect size by number of schools, intra-cluster correlation and what the baseline explains; the marks are the trial itself", Drawing: fig, Wide: true})
+	w.figure(&Figure{ID: "detectable-figure", Title: "Minimum detectable effect size by number of schools, intra-cluster correlation and what the baseline explains; the marks are the trial itself", Drawing: figure.Later(desc, draw), Wide: true})
 }
 
 type detectablePanel struct {

@@ -1,9 +1,13 @@
 package reports
 
 import (
+	"math"
 	"strings"
 
 	"evenhand/analysis"
+	"evenhand/analysis/attrition"
+	"evenhand/analysis/effectsize"
+	"evenhand/analysis/power"
 	"evenhand/analysis/sap"
 	"evenhand/reports/figure"
 )
@@ -23,20 +27,36 @@ func (w *writer) summary() {
 	t := &Table{ID: "headline", Title: "Effect on the primary outcome"}
 	t.Groups = []Group{{"", 2}, {w.level.String() + " confidence interval", 2}, {"", 3}}
 	t.Columns = []Column{{Title: "Outcome"}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}, {w.measured(), true}, {"Schools", true}}
+	table, months := w.monthsTable()
+	padlocks := w.padlocks()
+	if months {
+		t.Groups, t.Columns = append(t.Groups, Group{"", 1}), append(t.Columns, Column{"Months of progress", true})
+	}
+	if padlocks != nil {
+		t.Groups, t.Columns = append(t.Groups, Group{"", 1}), append(t.Columns, Column{"Padlocks, initial", true})
+	}
 	type line struct {
-		c                          sap.Contrast
-		es, low, high, p, pup, sch *Cell
+		c                                  sap.Contrast
+		es, low, high, p, pup, sch, months *Cell
 	}
 	var lines []line
 	for _, c := range r.Contrasts {
 		e := c.EffectSize
-		l := line{c, number(e.Value, EffectSize), number(e.Interval.Low, EffectSize), number(e.Interval.High, EffectSize), number(e.P, PValue), count(e.Counts.PupilsUsed), count(e.Counts.SchoolsUsed)}
+		l := line{c, number(e.Value, EffectSize), number(e.Interval.Low, EffectSize), number(e.Interval.High, EffectSize), number(e.P, PValue), count(e.Counts.PupilsUsed), count(e.Counts.SchoolsUsed), nil}
 		name := outcomeName(w, r)
 		if len(r.Contrasts) > 1 {
 			name += ": " + w.label(c.Arm)
 		}
 		t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), l.es, l.low, l.high, l.p, l.pup, l.sch}})
-		t.Rows[len(t.Rows)-1].Cells[1].Notes = w.notesOf(e.Warnings)
+		row := &t.Rows[len(t.Rows)-1]
+		row.Cells[1].Notes = w.notesOf(e.Warnings)
+		if months {
+			l.months = w.monthsOf(table, e.Value)
+			row.Cells = append(row.Cells, l.months)
+		}
+		if padlocks != nil {
+			row.Cells = append(row.Cells, padlocks(c))
+		}
 		lines = append(lines, l)
 	}
 	if len(lines) == 0 {
@@ -64,8 +84,78 @@ func (w *writer) summary() {
 		}
 	}
 	w.table(t)
+	if months {
+		for _, l := range lines {
+			w.say("By "+table.Name+", this effect size is worth {} "+some(int(math.Abs(l.months.Value)), "month", "months")+" of progress.", l.months)
+		}
+		t.Foot = append(t.Foot, "Months of progress are a convention for readers, looked up from the effect size rounded to two decimals: they have no interval of their own and no model of growth behind them ("+table.Name+").")
+	}
+	if padlocks != nil {
+		t.Foot = append(t.Foot, "Padlocks: the funder’s initial security rating of a randomised trial, from nought to five, as far as attrition, and the effect detectable at randomisation where it is known, give it; bands as known from secondary sources. The final rating is a reviewer’s.")
+	}
 	w.every(r)
 	w.small("An effect size is the " + scaleWords(lines[0].c.EffectSize.Scale) + ". Positive values are in favour of the programme.")
+}
+
+// monthsTable gives the table of months of progress, and whether months are
+// shown at all.
+func (w *writer) monthsTable() (effectsize.MonthsTable, bool) {
+	rule := w.p.Months
+	if len(rule.Table) == 0 {
+		t := effectsize.EEFTrialMonths
+		t.Name = "the convention of the Education Endowment Foundation for single trials, as far as published results show it"
+		return t, rule.Shown
+	}
+	t := effectsize.MonthsTable{Name: "the table of the protocol"}
+	for i, row := range rule.Table {
+		to := row.From
+		if i+1 < len(rule.Table) {
+			to = rule.Table[i+1].From - 0.01
+		}
+		t.Rows = append(t.Rows, effectsize.MonthsRow{Months: row.Months, From: row.From, To: to})
+	}
+	return t, rule.Shown
+}
+
+// monthsOf looks an effect size up.
+func (w *writer) monthsOf(t effectsize.MonthsTable, effect float64) *Cell {
+	n, _, err := t.Months(effect)
+	if err != nil {
+		return absent(err.Error())
+	}
+	return number(float64(n), Months)
+}
+
+// padlocks gives the initial rating of a comparison; nil where the protocol
+// does not want it.
+func (w *writer) padlocks() func(sap.Contrast) *Cell {
+	r := w.result()
+	if w.p.Security != "eef" || r == nil {
+		return nil
+	}
+	return func(c sap.Contrast) *Cell {
+		randomised, lost := 0, 0
+		for _, a := range w.in.Flow.Arms {
+			if label := w.label(a.Arm); label == w.label(c.Arm) || label == w.label(c.Against) {
+				level := a.Pupils
+				if w.schoolsMeasured() {
+					level = a.Schools
+				}
+				randomised += level.Randomised
+				lost += level.Randomised - level.Analysed
+			}
+		}
+		if randomised == 0 {
+			return absent("nobody randomised")
+		}
+		var mdes *float64
+		for _, s := range w.in.Detectable {
+			if s.Stage == power.AtRandomisation && s.Group == power.Overall && s.MDES != nil {
+				mdes = &s.MDES.Exact
+			}
+		}
+		return count(attrition.InitialPadlocks(float64(lost)/float64(randomised), mdes).Padlocks)
+	}
 }
 
 // measured heads the column of those who have a score.
@@ -331,6 +421,63 @@ func (w *writer) model(r *sap.Results, level string) {
 		t.Notes = w.notesOf(r.Warnings)
 		w.table(t)
 	}
+}
+
+// estimation shows what the effect sizes were computed from: the funder's table
+// of differences and variances, so that a reader can compute them again.
+func (w *writer) estimation() {
+	if len(w.in.Results) == 0 {
+		return
+	}
+	t := &Table{ID: "estimation", Title: "What the effect sizes are computed from",
+		Groups:  []Group{{"", 1}, {"Difference", 2}, {"Arm", 3}, {"Compared with", 3}, {"", 1}},
+		Columns: []Column{{Title: "Outcome"}, {"unadjusted", true}, {"adjusted", true}, {"n", true}, {"missing", true}, {"variance", true}, {"n", true}, {"missing", true}, {"variance", true}, {"Pooled variance", true}}}
+	if first := w.in.Results[0].Contrasts; len(first) == 1 {
+		t.Groups[2].Title, t.Groups[3].Title = w.label(first[0].Arm), w.label(first[0].Against)
+	}
+	for i := range w.in.Results {
+		r := &w.in.Results[i]
+		arm := func(name string) *sap.ArmSummary {
+			for k := range r.Arms {
+				if w.label(r.Arms[k].Arm) == w.label(name) {
+					return &r.Arms[k]
+				}
+			}
+			return nil
+		}
+		variance := func(a *sap.ArmSummary) *Cell {
+			if a.N < 2 {
+				return absent("too few scores")
+			}
+			return number(a.SD*a.SD, SD)
+		}
+		for _, c := range r.Contrasts {
+			of, against := arm(c.Arm), arm(c.Against)
+			if of == nil || against == nil {
+				w.fault("the results of %s compare %q with %q, but describe only %d arms", r.Plan.Outcome, c.Arm, c.Against, len(r.Arms))
+				continue
+			}
+			name := outcomeName(w, r)
+			if len(r.Contrasts) > 1 {
+				name += ": " + w.label(c.Arm)
+			}
+			pooled := absent("too few scores")
+			if of.N > 1 && against.N > 1 {
+				pooled = number((float64(of.N-1)*of.SD*of.SD+float64(against.N-1)*against.SD*against.SD)/float64(of.N+against.N-2), SD)
+			}
+			unadjusted := absent("blind")
+			if c.Unadjusted != nil {
+				unadjusted = number(*c.Unadjusted, Score)
+			}
+			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), unadjusted, number(c.Difference.Value, Score),
+				count(of.N), count(of.Missing), variance(of), count(against.N), count(against.Missing), variance(against), pooled}, Strong: r.Plan.Role == sap.Primary})
+		}
+	}
+	if len(t.Rows) == 0 {
+		return
+	}
+	w.table(t)
+	w.small("Variances are those of raw scores of everybody with a score, whether or not the model could use it; pooled, each arm’s weighs by its scores less one. The effect sizes reported divide by the SD named with them, with every other beside it in {}.", ref("primary-scales"))
 }
 
 // coefficients shows the model's other fixed effects: an appendix, since there

@@ -28,6 +28,7 @@ type Input struct {
 	SchoolMeans []SchoolMean      // mean outcome of each school, for the picture; nil for none
 	Attrition   *attrition.Status // who was lost, when and where; nil for none
 	Detectable  []power.Stage     // at protocol, randomisation and analysis, in this order; nil for none
+	Draw        *DrawFacts        // nil before the draw
 	Provenance  Provenance
 	Deviations  []Deviation  // from protocol and plan, in order of date
 	Stopped     *Stopped     // set for a trial stopped before randomisation

@@ -77,7 +77,7 @@ func ReleaseFrom(in Input, t *Template, name string, rule disclosure.Rule, earli
 		return nil, nil, err
 	}
 	x := &releaser{in: in, joined: joined, merged: merged, rule: rule, r: report,
-		at: map[string]int{}, shows: map[*Cell]int{}, rests: map[*Cell][]int{}, why: map[*Cell]string{},
+		at: map[string]int{}, shows: map[*Cell]int{}, rests: map[*Cell][]int{}, why: map[*Cell]string{}, public: map[*Cell]bool{},
 		out: &Released{Rule: name, Merged: merged, Hidden: []disclosure.Hidden{}, Others: []Withheld{}, Ranges: []disclosure.Range{}}}
 	if merged == nil {
 		x.out.Merged = []string{}
@@ -197,6 +197,7 @@ type releaser struct {
 	why    map[*Cell]string // cells that are left out whatever the counts
 	bins   map[string][]int // the bars of histograms, by measure, and how many are in all of them
 	hidden map[int]bool     // counts that do not stand in the report as they are
+	public map[*Cell]bool   // cells that count no pupil
 	out    *Released
 	faults []string
 }
@@ -275,20 +276,26 @@ func (x *releaser) leave(c *Cell, why string) {
 	}
 }
 
-// linked are the tables whose counts of pupils the system below links, and
-// those that count none; safe are the pictures that are drawn from them. What
-// is not named here has not been thought through, and a release leaves it out.
+// linked are the tables with counts of pupils that the system below links;
+// pupilless those that count no pupil; safe are the pictures that are drawn from
+// them. What is not named here has not been thought through, and a release leaves
+// it out. A count in a linked table that is linked to nothing stops the release.
 var (
 	linked = []string{
-		"headline", "design", "flow", "stages",
-		"exits", "regions", "detectable", "attrition-rates",
+		"headline", "flow", "detectable", "attrition-rates",
 		"balance-randomised", "balance-analysed", "primary-scores", "primary-effect",
 		"primary-scales", "primary-variance", "primary-model", "secondary-effects",
-		"robustness", "shifts", "taking-part", "compliance",
-		"adjusted", "not-run", "community-list", "community-schools",
-		"sessions", "deviation-list", "outside-runs", "digests", "acts",
-		"ledger", "end", "drawn", "every-estimate",
-		"attrition-steps", "attrition-margins", "attrition-time",
+		"estimation", "robustness", "shifts", "compliance",
+		"adjusted", "community-list", "community-schools",
+		"every-estimate", "attrition-steps", "attrition-margins",
+	}
+	pupilless = []string{
+		"design", "stages", "exits", "regions", "drawn", "taking-part", "not-run",
+		"sessions", "deviation-list", "outside-runs", "digests", "acts", "ledger", "end",
+		"about", "eligibility", "settings", "programme", "outcomes", "publication",
+		"secondary-list", "subgroup-list", "missing-settings", "further-settings",
+		"plan-settings", "timeline", "consort", "consort-cluster", "draw-record",
+		"attrition-time",
 	}
 	safe = []string{
 		"flow-figure", "stages-figure", "detectable-figure", "attrition-figure",
@@ -305,7 +312,7 @@ func (x *releaser) leaveUnknown() {
 		blocks := x.r.Sections[s].Blocks
 		for b := range blocks {
 			what, title := "", ""
-			if t := blocks[b].Table; t != nil && !contains(linked, t.ID) {
+			if t := blocks[b].Table; t != nil && !contains(linked, t.ID) && !contains(pupilless, t.ID) {
 				what, title = "table "+t.ID, t.Title
 				for _, row := range t.Rows {
 					for _, c := range row.Cells { // sentences may show them
@@ -330,21 +337,23 @@ func (x *releaser) system() error {
 		x.attritionCells()
 		x.detectableCells()
 		x.outcomes()
+		x.estimation()
 		x.baseline()
 		x.histograms()
 		x.estimates()
 	}
 	x.communityCells()
-	// A count of pupils that nothing above knows of must not slip through.
+	// A count that nothing above knows of must not slip through.
 	for _, t := range x.r.Tables() {
-		for k, c := range t.Columns {
-			if c.Title != "Pupils" {
-				continue
-			}
-			for _, row := range t.Rows {
-				cell := row.Cells[k]
-				if _, known := x.shows[cell]; !known && cell.Kind == Number && cell.Format == Count {
-					x.faults = append(x.faults, fmt.Sprintf("cell %s counts pupils and is linked to nothing", cell.key))
+		if !contains(linked, t.ID) || x.in.Protocol.Trial.Measured == "schools" {
+			continue
+		}
+		for _, row := range t.Rows {
+			for k, c := range row.Cells {
+				_, known := x.shows[c]
+				_, left := x.why[c]
+				if c.Kind == Number && c.Format == Count && !known && !left && len(x.rests[c]) == 0 && !x.public[c] && !strings.HasPrefix(t.Columns[k].Title, "Schools") && !strings.HasPrefix(row.Cells[0].Text, "Schools: ") && row.Cells[0].Text != "Schools" {
+					x.faults = append(x.faults, fmt.Sprintf("cell %s, %s, counts something and is linked to nothing", c.key, t.Columns[k].Title))
 				}
 			}
 		}
@@ -463,7 +472,10 @@ func (x *releaser) detectableCells() {
 	}
 	const why = "their number is linked with no other table"
 	for col, s := range x.in.Detectable {
-		if s.Stage == power.AtProtocol {
+		if s.Stage == power.AtProtocol { // what was planned counts nobody
+			for _, row := range t.Rows {
+				x.public[row.Cells[1+col]] = true
+			}
 			continue
 		}
 		kind := map[string]string{power.AtRandomisation: "randomised", power.AtAnalysis: "analysed"}[s.Stage]
@@ -476,6 +488,9 @@ func (x *releaser) detectableCells() {
 				}
 			}
 			if of == nil || c.Kind != Number {
+				if strings.HasPrefix(name, "Pupils: ") { // of an arm that the flow has under another name
+					x.leave(c, why)
+				}
 				continue
 			}
 			if name == "Pupils: total" {
@@ -568,6 +583,7 @@ func (x *releaser) outcomes() {
 			}
 			if k == 0 {
 				used(x.table("headline"), j, 5, key, c.EffectSize.Counts.PupilsUsed)
+				x.padlocks(j)
 				continue
 			}
 			used(x.table("secondary-effects"), second, 6, key, c.EffectSize.Counts.PupilsUsed)
@@ -684,6 +700,109 @@ func (x *releaser) estimates() {
 	}
 }
 
+// padlocks says that a row's padlocks rest on how many pupils were lost.
+func (x *releaser) padlocks(row int) {
+	t := x.table("headline")
+	if t == nil || row >= len(t.Rows) {
+		return
+	}
+	for k, c := range t.Columns {
+		if !strings.HasPrefix(c.Title, "Padlocks") {
+			continue
+		}
+		x.derive(t.Rows[row].Cells[k], x.at["flow/all/not analysed"], x.at["flow/all/analysed"])
+		for _, a := range x.in.Flow.Arms {
+			x.derive(t.Rows[row].Cells[k], x.at["flow/"+a.Arm+"/not analysed"], x.at["flow/"+a.Arm+"/analysed"])
+		}
+	}
+}
+
+// estimation links the table of variances: in every arm and for every outcome
+// those with a score and those without are all randomised, and those that the
+// model used are part of those with a score.
+func (x *releaser) estimation() {
+	t := x.table("estimation")
+	if t == nil {
+		return
+	}
+	row := 0
+	for k := range x.in.Results {
+		r := &x.in.Results[k]
+		label := func(name string) string { return (&writer{in: x.in, p: x.in.Protocol}).label(name) }
+		counts := map[string][2]int{} // n and missing, by arm
+		for _, a := range r.Arms {
+			arm := x.armOf(a.Arm)
+			base := "scores/" + arm
+			if k > 0 {
+				base = "scores/" + r.Plan.Outcome + "/" + arm
+			}
+			what := a.Arm + ", " + r.Plan.Outcome
+			n := x.like(a.N, base+"/n", what+": pupils with a score", 2, "flow/"+arm+"/analysed", "scores/"+arm+"/n")
+			m := x.like(a.Missing, base+"/missing", what+": pupils without a score", 1, "flow/"+arm+"/not analysed", "scores/"+arm+"/missing")
+			if all, ok := x.at["flow/"+arm+"/randomised"]; ok && x.value(all) == a.N+a.Missing {
+				x.sum(all, n, m)
+			}
+			counts[label(a.Arm)] = [2]int{n, m}
+		}
+		if len(r.Contrasts) == 1 && len(r.Arms) == 2 {
+			total, parts := 0, []int{}
+			for _, a := range r.Arms {
+				n := counts[label(a.Arm)][0]
+				total, parts = total+x.value(n), append(parts, n)
+			}
+			used := r.Contrasts[0].EffectSize.Counts.PupilsUsed
+			i, ok := x.at["used/"+r.Plan.Outcome]
+			if !ok {
+				i, ok = x.at["flow/all/analysed"]
+				ok = ok && x.value(i) == used
+			}
+			if ok && used == total {
+				x.sum(i, parts...)
+			} else {
+				all := x.count("scores/"+r.Plan.Outcome+"/all", r.Plan.Outcome+": pupils with a score", total, false, 0)
+				x.sum(all, parts...)
+				if ok {
+					x.rest(all, i, "scores/"+r.Plan.Outcome+"/not used", r.Plan.Outcome+": pupils with a score that the model could not use")
+				}
+			}
+		}
+		for _, c := range r.Contrasts {
+			if row >= len(t.Rows) {
+				return
+			}
+			cells := t.Rows[row].Cells
+			row++
+			x.moves(cells[1], counts[label(c.Arm)][0])
+			x.moves(cells[1], counts[label(c.Against)][0])
+			pooled := ""
+			for side, arm := range []string{label(c.Arm), label(c.Against)} {
+				at, of := 3+3*side, counts[arm]
+				x.show(cells[at], of[0])
+				x.show(cells[at+1], of[1])
+				x.moves(cells[at+2], of[0])
+				x.moves(cells[9], of[0])
+				why := ""
+				if x.value(of[0]) < x.rule.Threshold {
+					why = fmt.Sprintf("fewer than %d pupils", x.rule.Threshold)
+				} else if scores := x.table("primary-scores"); k == 0 && scores != nil {
+					for _, line := range scores.Rows {
+						if line.Cells[0].Text == arm && len(line.Cells) > 4 {
+							why = x.why[line.Cells[4]] // the mean over the same pupils
+						}
+					}
+				}
+				if why != "" {
+					x.leave(cells[at+2], why)
+					pooled = why
+				}
+			}
+			if pooled != "" {
+				x.leave(cells[9], pooled)
+			}
+		}
+	}
+}
+
 func (x *releaser) leaveMeans(cells []*Cell, why string) {
 	for _, c := range cells {
 		x.leave(c, why)
@@ -722,6 +841,9 @@ func (x *releaser) baseline() {
 			row := t.Rows[at].Cells
 			at++
 			if b.Level == "school" {
+				for _, c := range row {
+					x.public[c] = true
+				}
 				continue
 			}
 			effect := row[len(row)-1]

@@ -77,11 +77,31 @@ type Cell struct {
 	Format Format  // of a Number
 	Text   string  // of a Text or an Absent
 	Notes  []int   // numbers of footnotes
+	Refs   []Ref   // of a Text that refers to other parts of the document
 	key    string  // where it stands: "table/row/column", set by Build
+}
+
+// Ref refers to a table, a figure or a section of the document.
+type Ref struct {
+	to    string // ID of a table or figure, or a part's name after "part:"
+	ID    string // what it refers to: the ID of a table, figure or section; "" where the document does not show it
+	Label string // e.g. "Table 3"
 }
 
 // String is the cell as it is written.
 func (c *Cell) String() string {
+	if len(c.Refs) > 0 {
+		var labels []string
+		for _, r := range c.Refs {
+			if r.ID != "" {
+				labels = append(labels, r.Label)
+			}
+		}
+		if len(labels) == 0 {
+			return "not in this document"
+		}
+		return strings.Join(labels, ", ")
+	}
 	if c.Kind == Number {
 		return c.Format.Write(c.Value)
 	}
@@ -151,6 +171,10 @@ func (r *Report) Tables() []*Table {
 	}
 	return out
 }
+
+// AllTables lists the tables that the document shows and those whose cells it
+// only has in sentences.
+func (r *Report) AllTables() []*Table { return append(r.Tables(), r.Beside...) }
 
 // Figures lists the report's figures in order.
 func (r *Report) Figures() []*Figure {
@@ -275,7 +299,7 @@ func (b *builder) finish() {
 		for _, block := range s.Blocks {
 			if p := block.Paragraph; p != nil {
 				for _, span := range p.Spans {
-					if span.Cell != nil && span.Cell.key == "" {
+					if span.Cell != nil && span.Cell.key == "" && len(span.Cell.Refs) == 0 {
 						b.fault("section %s: a sentence has the cell %q, which stands in no table", s.ID, span.Cell)
 					}
 				}
@@ -302,6 +326,16 @@ func words(s string) *Cell { return &Cell{Kind: Text, Text: s} }
 func count(n int) *Cell { return &Cell{Kind: Number, Value: float64(n), Format: Count} }
 
 func number(v float64, f Format) *Cell { return &Cell{Kind: Number, Value: v, Format: f} }
+
+// ref is a cell that refers to tables and figures by their IDs, or to the
+// section that a part stands in ("part:attrition").
+func ref(to ...string) *Cell {
+	c := &Cell{Kind: Text}
+	for _, x := range to {
+		c.Refs = append(c.Refs, Ref{to: x})
+	}
+	return c
+}
 
 func absent(why string) *Cell { return &Cell{Kind: Absent, Text: why} }
 

@@ -3,6 +3,7 @@ package trial
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"unicode"
@@ -24,6 +25,7 @@ func (d *decoder) check(p *Protocol) {
 	d.checkOutcomes(p)
 	d.checkPlan(p)
 	d.checkSampleSize(p)
+	d.checkMonths(p)
 	d.checkDisclosure(p)
 	d.checkDates(p)
 	if _, conflicts := p.rosterColumns(); len(d.faults) == 0 {
@@ -749,6 +751,22 @@ func (d *decoder) checkSampleSize(p *Protocol) {
 		}
 	} else if c == "" && s.FSM.Pupils.Set && d.good(at...) {
 		d.say(at.to("fsm"), "it is not said which column of the pupil file tells who has free school meals", "write `column:` with the ID of a yes/no pupil column")
+	}
+}
+
+// checkMonths wants a table of months to begin at 0 and to rise in both columns.
+func (d *decoder) checkMonths(p *Protocol) {
+	for i, row := range p.Months.Table {
+		at := path{"months of progress", "table", item(i)}
+		switch {
+		case !d.good(at...):
+		case i == 0 && row.From != 0:
+			d.say(at.to("from"), "the table does not begin at 0", "begin it with {months: 0, from: 0}: an effect size of nothing must have a row")
+		case i > 0 && (row.From <= p.Months.Table[i-1].From || row.Months <= p.Months.Table[i-1].Months):
+			d.say(at, "the row does not rise above the one before it", "put the rows in order: more months, from a greater effect size")
+		case math.Abs(row.From*100-math.Round(row.From*100)) > 1e-6 || row.From > 10:
+			d.say(at.to("from"), fmt.Sprintf("%v is no effect size to two decimals", row.From), "effect sizes are rounded to two decimals before they are looked up")
+		}
 	}
 }
 

@@ -227,6 +227,9 @@ var faultCases = []struct {
 	{"baseline on the outcome's day", []string{"on: 21 May 2012}", "on: §9 May 2016}"}, []string{"measured on the outcome's day"}},
 	{"rounds out of order", []string{"{id: year-2, on: 1 July 2016}", "{id: year-2, on: §1 July 2014}"}, []string{"rounds are listed in the order"}},
 
+	{"months not from 0", []string{"  shown: yes ", "  table:\n    - {months: 0, from: §0.05}\n  shown: yes "}, []string{"does not begin at 0"}},
+	{"months that fall", []string{"  shown: yes ", "  table:\n    - {months: 0, from: 0}\n    - {months: 2, from: 0.1}\n    - §{months: 1, from: 0.2}\n  shown: yes "}, []string{"does not rise"}},
+	{"months by thousandths", []string{"  shown: yes ", "  table:\n    - {months: 0, from: 0}\n    - {months: 2, from: §0.105}\n  shown: yes "}, []string{"is no effect size to two decimals"}},
 	{"alias", []string{"[region, ks2_band]  ", "[§&r region, §*r]  "}, []string{"&r gives this part a name", "*r refers to another part"}},
 	{"tag", []string{"title: Research", "title: §!!str Research"}, []string{"is not used in protocols"}},
 	{"second document", []string{"security: eef", "security: eef\n§---\na: 1\n---"}, []string{"a second document"}},

@@ -24,6 +24,7 @@ type Protocol struct {
 	Plan        Plan            `yaml:"plan" doc:"the statistical analysis plan"`
 	SampleSize  SampleSize      `yaml:"sample size" doc:"what the number of schools was reckoned from, so that what the trial can detect is known at every stage"`
 	Security    string          `yaml:"security" doc:"whose security rating is shown: eef or none" enum:"eef,none" default:"none"`
+	Months      MonthsRule      `yaml:"months of progress" doc:"effect sizes in months of progress, a convention of some funders and no estimate"`
 	Disclosure  Disclosure      `yaml:"disclosure" doc:"the smallest count that may be published"`
 }
 
@@ -282,6 +283,19 @@ type SampleSizeFSM struct {
 	ICC       Decimal `yaml:"icc" doc:"share of their outcome's variance between schools; left out: as for all pupils"`
 	PrePupil  Decimal `yaml:"pre-post pupil" doc:"correlation of baseline and outcome among them within schools; left out: as for all pupils"`
 	PreSchool Decimal `yaml:"pre-post school" doc:"the same between schools; left out: as for all pupils"`
+}
+
+// MonthsRule says whether effect sizes are also shown as months of progress, and
+// by which table.
+type MonthsRule struct {
+	Shown bool         `yaml:"shown" doc:"yes to show months in the executive summary" default:"no"`
+	Table []MonthsFrom `yaml:"table" doc:"from which effect size on it is so many months, negative ones mirrored; left out: the table that the Education Endowment Foundation uses for single trials, as far as its published results show it"`
+}
+
+// MonthsFrom is a row of a table of months.
+type MonthsFrom struct {
+	Months int     `yaml:"months" doc:"months of progress" need:"yes" min:"0" max:"120"`
+	From   float64 `yaml:"from" doc:"the smallest effect size, to two decimals, that counts as so many months" need:"yes"`
 }
 
 // Disclosure says which counts may not be published.

@@ -52,6 +52,7 @@ func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 		}
 	}
 	in.Reached = reachedOn(s)
+	in.Draw = drawFacts(s)
 	in.Provenance = provenance(t, s)
 	for _, v := range s.Versions[1:] {
 		if len(s.Rosters) > 0 && v.At.After(s.Rosters[0].At) {
@@ -72,6 +73,40 @@ func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 		in.Stopped = &reports.Stopped{On: s.Stop.At, By: s.Stop.Actor, Reason: s.Stop.Reason}
 	}
 	return in
+}
+
+// drawFacts are what the document on the draw shows; nil before the draw.
+func drawFacts(s conduct.Snapshot) *reports.DrawFacts {
+	if s.Balance == nil || s.Commitment == nil {
+		return nil
+	}
+	f := &reports.DrawFacts{}
+	control := -1
+	for i, a := range s.Balance.Arms {
+		f.Arms = append(f.Arms, a.Arm)
+		if a.Control {
+			control = i
+		}
+	}
+	for _, m := range s.Balance.Means {
+		c := reports.ColumnMeans{Column: m.Column, Known: m.Known, Means: m.Means}
+		for i := range f.Arms {
+			for _, d := range m.Difference {
+				if i != control && d.Arm == f.Arms[i] {
+					c.Difference = append(c.Difference, d.Value)
+				}
+			}
+		}
+		f.Means = append(f.Means, c)
+	}
+	if terms, err := trial.ParseChanceTerms(s.Commitment.Text); err == nil && terms.Source != trial.ChanceLocal {
+		taken, err := terms.Take(s.Evidence)
+		if err != nil {
+			f.NotShown = append(f.NotShown, err.Error())
+		}
+		f.Shown, f.NotShown = append(f.Shown, taken.Shown...), append(f.NotShown, taken.NotShown...)
+	}
+	return f
 }
 
 // agreedIn counts a region's schools that signed.

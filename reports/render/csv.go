@@ -72,6 +72,36 @@ func harmless(s string) string {
 	return s
 }
 
+// numberCells lists the numbers that a report shows, each once: those of its
+// tables, and those of sentences whose table it does not show.
+func numberCells(r *reports.Report) []*reports.Cell {
+	var all []*reports.Cell
+	seen := map[*reports.Cell]bool{}
+	add := func(c *reports.Cell) {
+		if c != nil && c.Kind == reports.Number && !seen[c] {
+			seen[c] = true
+			all = append(all, c)
+		}
+	}
+	for _, t := range r.Tables() {
+		for _, row := range t.Rows {
+			for _, c := range row.Cells {
+				add(c)
+			}
+		}
+	}
+	for _, s := range r.Sections {
+		for _, b := range s.Blocks {
+			if b.Paragraph != nil {
+				for _, span := range b.Paragraph.Spans {
+					add(span.Cell)
+				}
+			}
+		}
+	}
+	return all
+}
+
 // Numbers writes every number of the report with its place, as an audit bundle
 // keeps them: a line for each cell with its key, its value with all its digits,
 // and how it is shown. The key is the page's data-cell and the Word document's
@@ -81,16 +111,9 @@ func Numbers(w io.Writer, r *reports.Report) error {
 	if err := c.Write([]string{"cell", "value", "shown"}); err != nil {
 		return fmt.Errorf("write the report's numbers: %w", err)
 	}
-	for _, t := range r.Tables() {
-		for _, row := range t.Rows {
-			for _, cell := range row.Cells {
-				if cell.Kind != reports.Number {
-					continue
-				}
-				if err := c.Write([]string{cell.Key(), strconv.FormatFloat(cell.Value, 'g', -1, 64), cell.String()}); err != nil {
-					return fmt.Errorf("write the report's numbers: %w", err)
-				}
-			}
+	for _, cell := range numberCells(r) {
+		if err := c.Write([]string{cell.Key(), strconv.FormatFloat(cell.Value, 'g', -1, 64), cell.String()}); err != nil {
+			return fmt.Errorf("write the report's numbers: %w", err)
 		}
 	}
 	c.Flush()

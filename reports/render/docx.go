@@ -3,6 +3,7 @@ package render
 import (
 	"archive/zip"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"math"
 	"strings"
@@ -112,12 +113,46 @@ func styledRun(text, properties string) string {
 
 // cell writes a cell: a number as a content control that bears its key.
 func (d *docx) cell(c *reports.Cell, properties string) string {
+	if len(c.Refs) > 0 {
+		return d.refs(c, properties)
+	}
 	text := styledRun(show(c.String()), properties)
 	if c.Kind != reports.Number {
 		return text
 	}
 	d.controls++
 	return fmt.Sprintf(`<w:sdt><w:sdtPr><w:alias w:val="%s"/><w:tag w:val="%s"/><w:id w:val="%d"/><w15:appearance w15:val="hidden"/><w:text/></w:sdtPr><w:sdtContent>%s</w:sdtContent></w:sdt>`, xmlText(c.Key()), xmlText(c.Key()), d.controls, text)
+}
+
+// refs writes references as fields, so that Word keeps their numbers right when
+// tables and figures are moved.
+func (d *docx) refs(c *reports.Cell, properties string) string {
+	var b strings.Builder
+	for _, r := range c.Refs {
+		if r.ID == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteString(styledRun(", ", properties))
+		}
+		fmt.Fprintf(&b, `<w:fldSimple w:instr=" REF %s \h ">%s</w:fldSimple>`, bookmarkName(r.ID), styledRun(show(r.Label), properties))
+	}
+	if b.Len() == 0 {
+		return styledRun(c.String(), properties)
+	}
+	return b.String()
+}
+
+// bookmarkName is the bookmark of a table, figure or section.
+func bookmarkName(id string) string {
+	const longest = 40 // characters that Word allows
+	name := "_Ref_" + strings.ReplaceAll(id, "-", "_")
+	if len(name) > longest || strings.Contains(name, ".") || strings.Contains(id, "_") {
+		h := fnv.New32a()
+		h.Write([]byte(id))
+		name = fmt.Sprintf("%.31s_%08x", strings.ReplaceAll(name, ".", "_"), h.Sum32())
+	}
+	return name
 }
 
 func (d *docx) notes(all []int) string {
@@ -134,13 +169,13 @@ func (d *docx) notes(all []int) string {
 // bookmark puts a bookmark around content.
 func (d *docx) bookmark(name, content string) string {
 	d.marks++
-	return fmt.Sprintf(`<w:bookmarkStart w:id="%d" w:name="%s"/>%s<w:bookmarkEnd w:id="%d"/>`, d.marks, strings.ReplaceAll(name, "-", "_"), content, d.marks)
+	return fmt.Sprintf(`<w:bookmarkStart w:id="%d" w:name="%s"/>%s<w:bookmarkEnd w:id="%d"/>`, d.marks, name, content, d.marks)
 }
 
 // caption is "Table 3  Title" with a number that Word counts.
 func (d *docx) caption(style, kind string, number int, id, title string, notes []int) {
 	label := styledRun(kind+" ", "<w:b/>") + fmt.Sprintf(`<w:fldSimple w:instr=" SEQ %s \* ARABIC ">%s</w:fldSimple>`, kind, styledRun(fmt.Sprint(number), "<w:b/>"))
-	d.p(style, d.bookmark(id, label)+run("  "+show(title))+d.notes(notes))
+	d.p(style, d.bookmark(bookmarkName(id), label)+run("  "+show(title))+d.notes(notes))
 }
 
 func (d *docx) body() {
@@ -189,7 +224,7 @@ func (d *docx) body() {
 	d.p("Remark", run("Made by Evenhand on "+reports.Moment(r.GeneratedAt)+" from the trial’s own record."))
 }
 
-func sectionMark(s reports.Section) string { return "section_" + strings.ReplaceAll(s.ID, "-", "_") }
+func sectionMark(s reports.Section) string { return bookmarkName(s.ID) }
 
 func (d *docx) paragraph(p *reports.Paragraph) {
 	style := "Normal"

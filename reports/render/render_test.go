@@ -152,10 +152,30 @@ func orphans(t testing.TB, r *reports.Report, page string) []string {
 	for _, tab := range r.Tables() {
 		for _, row := range tab.Rows {
 			for _, c := range row.Cells {
+				if len(c.Refs) > 0 {
+					continue
+				}
 				learn(c.String())
 				byKey[c.Key()] = c.String()
 			}
 		}
+	}
+	for _, tab := range r.Beside { // sentences may have their cells, and only they
+		for _, row := range tab.Rows {
+			for _, c := range row.Cells {
+				byKey[c.Key()] = c.String()
+			}
+		}
+	}
+	labels := map[string]string{} // of tables and figures by their ID
+	for _, tab := range r.Tables() {
+		labels[tab.ID] = fmt.Sprint("Table ", tab.Number)
+	}
+	for _, f := range r.Figures() {
+		labels[f.ID] = fmt.Sprint("Figure ", f.Number)
+	}
+	for _, s := range r.Sections {
+		labels[s.ID] = s.Title
 	}
 	// Names that somebody else chose, and the sentences of warnings.
 	for _, f := range r.Facts {
@@ -183,14 +203,28 @@ func orphans(t testing.TB, r *reports.Report, page string) []string {
 		if p.in(`class="no"`) || p.in("sup") || p.in("mute tick") || p.in("footer") {
 			continue // numbers of tables, figures and notes; marks on an axis; the page's own date
 		}
+		if p.in(`class="ref"`) { // a reference says what stands where it leads
+			_, rest, _ := strings.Cut(p.tags[len(p.tags)-1], `href="#`)
+			if id, _, _ := strings.Cut(rest, `"`); labels[id] != p.text {
+				out = append(out, fmt.Sprintf("%q refers to %s, which is %q", p.text, id, labels[id]))
+			}
+			continue
+		}
 		for _, tag := range p.tags {
 			if _, rest, ok := strings.Cut(tag, `data-cell="`); ok {
 				key, _, _ := strings.Cut(rest, `"`)
-				if byKey[key] != p.text {
+				want, known := byKey[key]
+				if !known && (p.text == ", " || p.text == "not in this document") {
+					continue // a cell of references
+				}
+				if want != p.text {
 					out = append(out, fmt.Sprintf("%q stands for cell %s, which is %q", p.text, key, byKey[key]))
 				}
 				cells++
 			}
+		}
+		if key := cellOf(p); key != "" && byKey[key] == p.text {
+			continue
 		}
 		// A sentence outside its cells has no digit at all.
 		if len(p.tags) > 0 && strings.HasPrefix(p.tags[len(p.tags)-1], "p") && p.in("main") && !p.in("foot") && strings.ContainsAny(p.text, "0123456789") {
@@ -202,10 +236,26 @@ func orphans(t testing.TB, r *reports.Report, page string) []string {
 			}
 		}
 	}
+	for _, c := range numberCells(r) {
+		if !strings.Contains(page, `data-cell="`+c.Key()+`"`) {
+			out = append(out, "cell "+c.Key()+" is not on the page")
+		}
+	}
 	if cells < 20 {
 		t.Fatalf("only %d cells were found on the page", cells)
 	}
 	return out
+}
+
+// cellOf gives the key of the cell that a piece stands in.
+func cellOf(p piece) string {
+	for _, tag := range p.tags {
+		if _, rest, ok := strings.Cut(tag, `data-cell="`); ok {
+			key, _, _ := strings.Cut(rest, `"`)
+			return key
+		}
+	}
+	return ""
 }
 
 // Every number on the page is a cell's: in sentences, tables and pictures.

@@ -420,6 +420,7 @@ type Snapshot struct {
 	Roster      trial.Roster // in force; zero before the lock
 	Commitment  *store.Commitment
 	Draw        *store.Draw
+	Balance     *DrawBalance  // nil before the draw
 	Records     trial.Records // zero before the draw
 	Flow        trial.Flow    // of the primary outcome
 	Last        *Run          // the last run of the plan under the arms' names, nil if there is none
@@ -502,6 +503,11 @@ func (t *Trial) snapshot(tx *store.Tx) (s Snapshot, err error) {
 	if err := t.afterDraw(tx, &s); err != nil {
 		return s, err
 	}
+	balance, _, err := t.balance(tx)
+	if err != nil {
+		return s, err
+	}
+	s.Balance = &balance
 	if s.Records, err = t.records(tx); err != nil {
 		return s, err
 	}

@@ -44,6 +44,8 @@ func Input() reports.Input {
 		},
 		Plan: trial.Plan{Model: "mixed", Covariates: []string{"baseline", "strata"}, DF: "satterthwaite", EffectSize: "total-empty", Interval: 0.95, Multiplicity: "benjamini-hochberg",
 			PupilColumns: []trial.PupilColumn{{ID: "fsm", Label: "Eligible for free school meals", Kind: "yes/no"}}},
+		Security:   "eef",
+		Months:     trial.MonthsRule{Shown: true},
 		Disclosure: trial.Disclosure{Rule: "srs10", Threshold: 10},
 	}
 	schools := func(n int, lost ...trial.Count) trial.LevelFlow {
@@ -68,7 +70,10 @@ func Input() reports.Input {
 		Results:     []sap.Results{primary(), secondary()},
 		Communities: communities(),
 		Delivery:    reports.Delivery{Sessions: p.Delivery.Sessions, Complier: "at least 3 sessions attended by any leader", Recorded: true},
-		Deviations:  []reports.Deviation{{On: at("2015-02-03", "10:00:00"), By: "ana", Kind: "protocol version 2", What: "closing date of recruitment put back by a month", Why: "two local authorities answered late"}},
+		Draw: &reports.DrawFacts{Arms: []string{"rlc", "control"},
+			Means: []reports.ColumnMeans{{Column: "pupils on the roster", Known: 24, Means: []float64{14.33, 14.33}, Difference: []float64{0}}, {Column: "fsm", Known: 23, Means: []float64{21.7, 24.9}, Difference: []float64{-0.2811}}},
+			Shown: []string{"both numbers fit the digests in the commitment"}, NotShown: []string{"that the two parties did not agree their numbers"}},
+		Deviations: []reports.Deviation{{On: at("2015-02-03", "10:00:00"), By: "ana", Kind: "protocol version 2", What: "closing date of recruitment put back by a month", Why: "two local authorities answered late"}},
 		Provenance: reports.Provenance{
 			Program: "evenhand 0.1.0", ProtocolVersion: 2, Protocol: digest(1), Design: digest(2), Roster: digest(3), Pupils: digest(4), Commitment: digest(5), Allocation: digest(6), Data: digest(7), Results: digest(8),
 			Rule: "rule 1", Chance: "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed", ChanceSource: "two parties’ sealed numbers", Rehearsals: 14,
@@ -262,7 +267,7 @@ func secondary() sap.Results {
 func Stopped() reports.Input {
 	in := Input()
 	in.Phase = trial.Stopped
-	in.Results, in.Communities, in.SchoolMeans, in.Detectable, in.Attrition = nil, nil, nil, nil, nil
+	in.Results, in.Communities, in.SchoolMeans, in.Detectable, in.Attrition, in.Draw = nil, nil, nil, nil, nil, nil
 	in.Flow.Arms = nil
 	in.Results, in.Communities, in.SchoolMeans = nil, nil, nil
 	in.Flow.Arms, in.Drawn, in.Scores, in.Elsewhere = nil, nil, nil, nil
@@ -282,7 +287,7 @@ func Recruiting() reports.Input {
 // Blind is the finished trial with its arms relabelled.
 func Blind() reports.Input {
 	in := Input()
-	in.Communities, in.SchoolMeans, in.Drawn, in.Scores, in.Elsewhere = nil, nil, nil, nil, nil
+	in.Communities, in.SchoolMeans, in.Drawn, in.Scores, in.Elsewhere, in.Draw, in.Attrition = nil, nil, nil, nil, nil, nil, nil
 	names := map[string]string{"Research Learning Community": "B", "Business as usual": "A"}
 	in.Flow.Arms = append([]trial.ArmFlow(nil), in.Flow.Arms...)
 	for i := range in.Flow.Arms {
@@ -354,5 +359,8 @@ func Hostile(n int) reports.Input {
 	}
 	in.Deviations[0].What, in.Deviations[0].By = bad, bad
 	in.Provenance.ChanceSource, in.Provenance.Program = bad, bad
+	in.Draw.Means[0].Column, in.Draw.Shown[0] = bad, bad
+	p.Recruitment.Eligible = []trial.Rule{{Text: bad}}
+	p.Plan.Subgroups = []string{bad}
 	return in
 }
