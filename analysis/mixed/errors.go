@@ -70,7 +70,11 @@ func (e *RankError) Error() string {
 // Unwrap returns ErrNoNumber.
 func (e *RankError) Unwrap() error { return ErrNoNumber }
 
+// quoted lists names, of many the first five.
 func quoted(names []string) string {
+	if n := len(names) - 5; n > 1 {
+		return fmt.Sprintf("%s and %d others", strings.TrimSuffix(strings.Replace(quoted(names[:5]), " and ", ", ", 1), ","), n)
+	}
 	q := make([]string, len(names))
 	for i, n := range names {
 		q[i] = fmt.Sprintf("%q", n)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -206,6 +207,12 @@ func (f *fitFlags) check() error {
 			say("--%s belongs to --model %s, not to %s", name, strings.Join(models, " or "), model)
 		}
 	}
+	columns := append(slices.Clone(f.covariates), f.factors...)
+	for i, name := range columns {
+		if slices.Contains(columns[:i], name) {
+			say("--covariates and --factors: %s is given twice", name)
+		}
+	}
 	for _, v := range f.byArm {
 		if v != byArmResidual && v != byArmClusters {
 			say("--by-arm: %q is no variance; say %s, %s or both", v, byArmResidual, byArmClusters)
@@ -328,6 +335,12 @@ func (d *tableData) fault() error {
 	return errors.New(strings.Join(faults, "\n"))
 }
 
+// absurd is a size that no measurement has, and whose square is too large to
+// compute with.
+const absurd = 1e140
+
+var decimalComma = regexp.MustCompile(`^-?[0-9]+,[0-9]+$`)
+
 func isMissing(cell string) bool { return cell == "" || cell == "NA" }
 
 // number reads a column of numbers.
@@ -343,9 +356,16 @@ func (d *tableData) number(flag, name string) analysis.Column {
 			continue
 		}
 		v, err := strconv.ParseFloat(row[at], 64)
-		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		if err != nil || math.IsNaN(v) || math.Abs(v) > absurd {
 			if wrong++; wrong <= 20 {
-				d.faults = append(d.faults, fmt.Sprintf("%s row %d, %s: %q is not a number", d.file, d.t.At[i], name, row[at]))
+				fault := fmt.Sprintf("%s row %d, %s: %q is not a number", d.file, d.t.At[i], name, row[at])
+				switch {
+				case err == nil && !math.IsNaN(v) && !math.IsInf(v, 0):
+					fault = fmt.Sprintf("%s row %d, %s: %s is too large for a measurement; check it, or change the unit", d.file, d.t.At[i], name, row[at])
+				case wrong == 1 && decimalComma.MatchString(row[at]):
+					fault += " (numbers are read with a decimal point: write " + strings.Replace(row[at], ",", ".", 1) + ")"
+				}
+				d.faults = append(d.faults, fault)
 			}
 			continue
 		}
@@ -701,7 +721,74 @@ func (d *tableData) fitRows(f fitFlags, read func(string) ([]byte, error)) (*fit
 		seen[c] = true
 	}
 	r.schools = len(seen)
-	return r, nil
+	return r, r.look(used.Rows)
+}
+
+// look refuses data that no model can do with, and warns of what may be a
+// mistake in them.
+func (r *fitRows) look(used []int) error {
+	rows, schools := make([]int, len(r.data.Arms)), make([]map[int]bool, len(r.data.Arms))
+	for i, a := range r.data.Arm {
+		if rows[a]++; rows[a] == 1 {
+			schools[a] = map[int]bool{}
+		}
+		if r.school.Codes != nil {
+			schools[a][r.school.Codes[i]] = true
+		}
+	}
+	for a, n := range rows {
+		switch arm := r.data.Arms[a]; {
+		case n == 0:
+			return &mixed.EmptyArmError{Arm: arm}
+		case len(schools[a]) == 1 && r.schools > 1:
+			// mixed models refuse it
+			r.notes = append(r.notes, analysis.Warning{Code: "one-school", Text: fmt.Sprintf("Arm %s has one %s: what the arm does cannot be told from what is particular to it, and the standard error does not know of it.", arm, r.clusterName)})
+		}
+	}
+	low, high := slices.Min(r.data.Y), slices.Max(r.data.Y)
+	if low == high {
+		return &mixed.ConstantOutcomeError{Outcome: r.outcome, Value: low}
+	}
+	if high-low < 1e-140 {
+		return fmt.Errorf("outcome %q varies by %.3g only, too little to square and sum; change its unit", r.outcome, high-low)
+	}
+	r.far(r.outcome, r.data.Y, used)
+	for _, c := range r.data.Columns {
+		if slices.Contains(r.covariates, c.Name) {
+			r.far(c.Name, c.Values, used)
+		}
+	}
+	return nil
+}
+
+// far warns of values far from all others, such as −999 for a missing one, and
+// of values whose leading digits are all the same.
+func (r *fitRows) far(name string, values []float64, used []int) {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	q1, q3 := sorted[n/4], sorted[n-1-n/4]
+	const reach = 10 // spans of the middle half
+	first, count := -1, 0
+	for i, v := range values {
+		if q3 > q1 && (v < q1-reach*(q3-q1) || v > q3+reach*(q3-q1)) {
+			if count++; first < 0 {
+				first = i
+			}
+		}
+	}
+	if count > 0 {
+		r.notes = append(r.notes, analysis.Warning{Code: "far-values", Text: fmt.Sprintf("%s: %s far from the others (first: row %d, %v; half of all are between %v and %v). Mistyped, or a code for a missing value? They were analysed as they are.", name, valuesAre(count), r.table.t.At[used[first]], values[first], q1, q3)})
+	}
+	if size, width := max(math.Abs(sorted[0]), math.Abs(sorted[n-1])), sorted[n-1]-sorted[0]; width > 0 && size > 1e7*width {
+		r.notes = append(r.notes, analysis.Warning{Code: "leading-digits", Text: fmt.Sprintf("%s: all values have their first %d digits in common (they are between %v and %v), and about as many of 16 digits of what is computed of their differences are lost. Take a constant off.", name, int(math.Log10(size/width)), sorted[0], sorted[n-1])})
+	}
+}
+
+func valuesAre(n int) string {
+	if n == 1 {
+		return "1 value is"
+	}
+	return fmt.Sprintf("%d values are", n)
 }
 
 // levels makes the random intercepts, outermost first. An inner group's label

@@ -232,6 +232,9 @@ func (r *fitRows) ols(out *fitJSON) error {
 	if err != nil {
 		return err
 	}
+	if 1-fit.R2 < 1e-13 {
+		return &mixed.PerfectFitError{Outcome: r.outcome}
+	}
 	judged, err := fit.Inference(v)
 	if err != nil {
 		return err

@@ -5,8 +5,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"evenhand/analysis"
 )
 
 // simCRT is the simulated trial of the reference cases of the mixed models
@@ -188,7 +191,12 @@ func TestFitRefuses(t *testing.T) {
 		{"the outcome again", good, []string{"--covariates", "y"}, 1, []string{"exact combination of the covariates"}},
 		{"all missing", head + ",0,A,1,2\nNA,0,B,1,2\n,1,C,1,2\nNA,1,D,1,2\n", nil, 1, []string{"none of the 4 rows has the outcome"}},
 		{"a school a row", head + "1,0,A,1,2\n2,0,B,1,2\n3,1,C,1,2\n5,1,D,1,2\n", nil, 1, []string{"every group has a single row", "hint: a model of schools as rows"}},
-		{"huge numbers", head + "1e200,0,A,1,2\n2e200,0,A,1,2\n3,0,B,1,2\n1,1,C,1,2\n3,1,C,1,2\n5,1,D,1,2\n", nil, 1, []string{`column "y"`}},
+		{"huge numbers", head + "1e200,0,A,1,2\n2e200,0,A,1,2\n3,0,B,1,2\n1,1,C,1,2\n3,1,C,1,2\n5,1,D,1,2\n", nil, 1, []string{"f.csv row 2, y: 1e200 is too large for a measurement", "f.csv row 3, y: 2e200"}},
+		{"small numbers", strings.NewReplacer("1,0,A", "1e-300,0,A").Replace(head + "1,0,A,1,2\n0,0,A,1,2\n0,0,B,1,2\n0,1,C,1,2\n0,1,D,1,2\n"), nil, 1, []string{"too little to square and sum"}},
+		{"decimal commas", head + "\"1,5\",0,A,1,2\n", nil, 1, []string{`"1,5" is not a number (numbers are read with a decimal point: write 1.5)`}},
+		{"an arm without outcomes", strings.NewReplacer("5,1", ",1", "2,1", ",1", "3,1", ",1", "4,1", ",1").Replace(good), []string{"--model", "ols"}, 1, []string{`arm "1" has no row to analyse`}},
+		{"a column twice", good, []string{"--covariates", "x", "--factors", "x"}, 2, []string{"x is given twice"}},
+		{"explained exactly", good, []string{"--model", "ols", "--covariates", "y"}, 1, []string{"exact combination of the covariates"}},
 		{"header only", head, nil, 1, []string{"the file has a header but no rows"}},
 		{"empty", "", nil, 1, []string{"the file is empty"}},
 		{"two columns of a name", "y,a,s,y\n1,0,A,1\n", nil, 1, []string{"2 columns have this header"}},
@@ -215,6 +223,18 @@ func TestFitRefuses(t *testing.T) {
 		})
 	}
 	w.t = t
+	// What is odd and can be fitted is a warning.
+	for code, args := range map[string][]string{
+		"far-values":      {"--data", w.file("far.csv", strings.Replace(good, "4,0,C", "-999,0,C", 1))},
+		"leading-digits":  {"--data", w.file("lead.csv", strings.NewReplacer("\n1,", "\n1000000001,", "\n2,", "\n1000000002,", "\n3,", "\n1000000003,", "\n4,", "\n1000000004,", "\n5,", "\n1000000005,").Replace(good))},
+		"one-school":      {"--data", w.file("one.csv", strings.ReplaceAll(good, ",D,", ",B,")), "--model", "ols"},
+		"ill-conditioned": {"--data", w.file("ill.csv", strings.NewReplacer("1,2\n", "1,1.000001\n", "2,1\n", "2,2.000002\n", "3,5\n", "3,3.000001\n", "5,8\n", "5,5\n", "5,3\n", "5,5.000001\n", "1,12\n", "1,1\n", "7,2\n", "7,7\n", "9,9\n", "9,9.000002\n").Replace(good)), "--model", "ols", "--covariates", "x,z"},
+	} {
+		out := decode[fitJSON](t, w.must(append([]string{"analysis", "fit", "--outcome", "y", "--arm", "a", "--cluster", "s", "--format", "json"}, args...)...))
+		if !slices.ContainsFunc(out.Warnings, func(w analysis.Warning) bool { return w.Code == code }) {
+			t.Errorf("no warning %s in %+v", code, out.Warnings)
+		}
+	}
 	for _, flag := range []string{"--data", "--outcome", "--arm", "--cluster"} {
 		args := []string{"analysis", "fit"}
 		for _, f := range []string{"--data", "--outcome", "--arm", "--cluster"} {
@@ -231,23 +251,44 @@ func TestFitRefuses(t *testing.T) {
 	}
 }
 
+// fuzzed are the ways that FuzzFit calls the command; every model is among
+// them, and what goes with it.
+var fuzzed = [][]string{
+	{"--cluster", "s"},
+	{"--cluster", "s", "--covariates", "x"},
+	{"--cluster", "s", "--factors", "x", "--df", "satterthwaite", "--profile", "--school-effects"},
+	{"--cluster", "s", "--covariates", "x", "--slope", "full", "--interactions", "a:x"},
+	{"--cluster", "s", "--partial", "x", "--by-arm", "residual,clusters"},
+	{"--levels", "x,s", "--method", "ml", "--df", "containment"},
+	{"--cluster", "s", "--model", "logistic", "--covariates", "x", "--quadrature", "3"},
+	{"--cluster", "s", "--model", "ols", "--covariates", "x", "--permute", "20", "--bootstrap", "100"},
+	{"--model", "ols", "--weights", "x", "--se", "classical"},
+	{"--cluster", "s", "--model", "iv", "--received", "x"},
+	{"--cluster", "s", "--model", "means", "--strata", "x"},
+	{"--cluster", "s", "--model", "means", "--estimator", "rct-yes", "--covariates", "x"},
+	{"--cluster", "s", "--permute", "30", "--strata", "x", "--bootstrap", "100", "--resample", "both"},
+	{"--cluster", "s", "--bootstrap", "100", "--resample", "residual"},
+	{"--cluster", "s", "--bootstrap", "100", "--resample", "pupils", "--slope", "diagonal"},
+	{"--cluster", "s", "--model", "bayes", "--draws", "20"},
+}
+
 // No file makes the command panic, or print JSON that is none.
 func FuzzFit(f *testing.F) {
-	f.Add("y,a,s,x\n1,0,A,1\n2,0,A,2\n4,0,C,3\n3,0,C,5\n5,1,B,5\n2,1,B,1\n3,1,D,7\n4,1,D,9\n", true)
-	f.Add("y;a;s;x\r\n1;0;A;\r\n2;0;B;2\r\n4;1;C;3\r\nNA;1;D;5\r\n", false)
-	f.Add("y,a,s,x\n1e9,0,A,1\n1e9,0,A,1e-9\n1.0000000001e9,1,B,1e9\n1e9,1,B,1\n1,0,C,1\n2,1,D,1\n", true)
-	f.Add("\xef\xbb\xbfy,a,s,x\n\"1\n\",0,A,1\n", true)
-	f.Fuzz(func(t *testing.T, data string, covariate bool) {
+	for i := range fuzzed {
+		f.Add("y,a,s,x\n1,0,A,1\n2,0,A,2\n4,0,C,3\n3,0,C,5\n5,1,B,5\n2,1,B,1\n3,1,D,7\n4,1,D,9\n", uint8(i))
+		f.Add("y,a,s,x\n1,0,A,1\n0,0,A,0\n1,1,A,1\n0,0,C,1\n1,1,B,0\n0,1,B,1\n1,0,D,0\n1,1,D,\n0,1,C,1\n", uint8(i))
+	}
+	f.Add("y;a;s;x\r\n1;0;A;\r\n2;0;B;2\r\n4;1;C;3\r\nNA;1;D;5\r\n", uint8(0))
+	f.Add("y,a,s,x\n1e9,0,A,1\n1e9,0,A,1e-9\n1.0000000001e9,1,B,1e9\n1e9,1,B,1\n1,0,C,1\n2,1,D,1\n", uint8(1))
+	f.Add("\xef\xbb\xbfy,a,s,x\n\"1\n\",0,A,1\n", uint8(2))
+	f.Fuzz(func(t *testing.T, data string, kind uint8) {
 		w := newWorld(t)
-		args := []string{"analysis", "fit", "--data", w.file("f.csv", data), "--outcome", "y", "--arm", "a", "--cluster", "s", "--format", "json"}
-		if covariate {
-			args = append(args, "--covariates", "x")
-		}
+		args := append([]string{"analysis", "fit", "--data", w.file("f.csv", data), "--outcome", "y", "--arm", "a", "--format", "json"}, fuzzed[int(kind)%len(fuzzed)]...)
 		r := w.give(args...)
 		switch r.status {
 		case exitDone:
 			got := decode[fitJSON](t, r.out)
-			if got.N.Used < 4 || got.N.Used > got.N.Rows {
+			if got.N.Used < 3 || got.N.Used > got.N.Rows {
 				t.Errorf("%+v rows were used", got.N)
 			}
 			sum := got.N.Used
@@ -257,7 +298,7 @@ func FuzzFit(f *testing.F) {
 			if sum != got.N.Rows {
 				t.Errorf("%d rows = %d used + %v", got.N.Rows, got.N.Used, got.N.Dropped)
 			}
-		case exitFailed:
+		case exitFailed, exitUsage:
 			if r.out != "" || !strings.HasPrefix(r.stderr, "evenhand: ") {
 				t.Errorf("output %q, error %q", r.out, r.stderr)
 			}
