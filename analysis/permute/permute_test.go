@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"evenhand/analysis/internal/golden"
@@ -486,6 +487,54 @@ func TestWhatVaries(t *testing.T) {
 	golden.Close(t, "residual SE", b.SE, math.Sqrt(20*(st/(nt*nt)+sc/(nc*nc))+60*(1/nt+1/nc)), 0.08)
 	if b.HasBCa {
 		t.Error("a residual bootstrap has a BCa interval")
+	}
+}
+
+// Neither a bootstrap nor a test depends on the number of processors.
+func TestSameOnAnyNumberOfProcessors(t *testing.T) {
+	d := load(t)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	l, err := NewLinear(Studentised, d.y, [][]float64{ones(len(d.y)), d.pre}, d.school, nil, d.treated())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests []Result
+	boots := map[Resample][]Bootstrap{}
+	for _, n := range []int{1, 2, 5} {
+		runtime.GOMAXPROCS(n)
+		for _, what := range []Resample{Schools, Pupils, Both} {
+			b, err := runOne(Resampling{What: what, Cluster: d.school, Group: d.drawn, Replicates: 150, Seed: 1, Level: 0.9, NeedRows: true, Values: 1, Statistic: One(func(s Sample) (float64, error) {
+				sum := 0.0
+				for _, r := range s.Rows {
+					sum += d.y[r]
+				}
+				return sum / float64(len(s.Rows)), nil
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			boots[what] = append(boots[what], b)
+		}
+		r, err := Test(Problem{Drawn: d.drawn, Arm: 1, Redraws: 300, Level: 0.9, Statistic: l, Redraw: func(i int) []int {
+			g := rand.New(rand.NewPCG(1, uint64(i)))
+			arms := append([]int(nil), d.drawn...)
+			g.Shuffle(len(arms), func(i, j int) { arms[i], arms[j] = arms[j], arms[i] })
+			return arms
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests = append(tests, r)
+	}
+	for i := 1; i < 3; i++ {
+		if tests[i] != tests[0] {
+			t.Errorf("test: %+v, on one processor %+v", tests[i], tests[0])
+		}
+		for what, all := range boots {
+			if all[i] != all[0] {
+				t.Errorf("%s: %+v, on one processor %+v", what, all[i], all[0])
+			}
+		}
 	}
 }
 
