@@ -500,6 +500,7 @@ func (r *Results) impute(d *analysis.Dataset, delta bool) error {
 		df -= float64(len(d.Strata) - 1)
 	}
 	df = math.Max(df, 1)
+	var shifted []*shiftable // for each completed dataset; nil where the model must be fitted anew
 	// pooled is each arm's difference (and effect size) with the imputed scores of
 	// an arm shifted.
 	pooled := func(arm int, shift float64, withSizes bool) (differences, sizes []missing.Pooled, err error) {
@@ -511,6 +512,10 @@ func (r *Results) impute(d *analysis.Dataset, delta bool) error {
 			go func() {
 				defer wait.Done()
 				for i := range work {
+					if shifted != nil && !withSizes {
+						all[i][0], faults[i] = shifted[i].refit(arm, shift)
+						continue
+					}
 					c := *completed[i]
 					if shift != 0 {
 						c.Outcome = missing.Shift(c.Outcome, d.Observed, func(row int) bool { return d.Arm[row] == arm }, shift)
@@ -541,6 +546,16 @@ func (r *Results) impute(d *analysis.Dataset, delta bool) error {
 			}
 		}
 		return differences, sizes, nil
+	}
+	if delta && mixed.DF(r.Plan.DF) != mixed.KenwardRoger { // whose standard error a refit does not give
+		for _, c := range completed {
+			s, err := r.shiftable(c, d.Observed)
+			if err != nil { // a model that is not refitted from sums
+				shifted = nil
+				break
+			}
+			shifted = append(shifted, s)
+		}
 	}
 	differences, sizes, err := pooled(-1, 0, true)
 	if err != nil {
@@ -599,6 +614,57 @@ func (r *Results) impute(d *analysis.Dataset, delta bool) error {
 		r.Missing.Delta = append(r.Missing.Delta, out)
 	}
 	return nil
+}
+
+// shiftable is a completed dataset whose imputed scores are shifted many times:
+// its rows are read once, and each refit costs their outcome's sums only.
+type shiftable struct {
+	refitter *mixed.Refitter
+	y, own   []float64 // the outcome, and room for a shifted one
+	imputed  []int     // arm of each row whose score was imputed, -1 for the others
+	out      []mixed.Refit
+}
+
+func (r *Results) shiftable(completed *analysis.Dataset, observed []bool) (*shiftable, error) {
+	rows, err := r.rows(completed)
+	if err != nil {
+		return nil, err
+	}
+	data, used, err := rows.Design()
+	if err != nil {
+		return nil, err
+	}
+	s := &shiftable{y: data.Y, own: make([]float64, len(data.Y)), imputed: make([]int, len(data.Y))}
+	for i, k := range used.Rows {
+		s.imputed[i] = -1
+		if !observed[k] {
+			s.imputed[i] = completed.Arm[k]
+		}
+	}
+	if s.refitter, err = mixed.NewRefitter(data, mixed.RefitOptions{Rows: true}); err != nil {
+		return nil, err
+	}
+	s.out = make([]mixed.Refit, s.refitter.Effects())
+	return s, nil
+}
+
+// refit gives each arm's difference and standard error with the imputed scores
+// of an arm shifted.
+func (s *shiftable) refit(arm int, shift float64) ([]analysis.Estimate, error) {
+	for i, y := range s.y {
+		if s.imputed[i] == arm {
+			y += shift
+		}
+		s.own[i] = y
+	}
+	if err := s.refitter.Outcome(s.own, s.out); err != nil {
+		return nil, err
+	}
+	all := make([]analysis.Estimate, len(s.out))
+	for e, f := range s.out {
+		all[e] = analysis.Estimate{Value: f.Estimate, SE: f.SE}
+	}
+	return all, nil
 }
 
 // onGrid rounds a shift to a thousandth of the SD: a tipping point is looked for
