@@ -27,12 +27,17 @@ func TestRedraw(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := &analysis.Dataset{Arms: []string{"A", "B"}, Clusters: []string{"24", "23", "22", "21", "20", "13", "12", "11", "10"}}
-	redraw, err := Redraw(design, roster, chance, d)
+	redraws, err := NewRedraws(design, roster, chance, 20) // fewer than are asked for
+	if err != nil {
+		t.Fatal(err)
+	}
+	redraw, err := redraws.For(d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	different := 0
 	for i := range 50 {
+		redraw(i)[0] = 7 // it is the caller's own
 		got, expected := redraw(i), want(i)
 		slices.Reverse(got)
 		if !slices.Equal(got, expected) {
@@ -50,7 +55,7 @@ func TestRedraw(t *testing.T) {
 		"schools": {Arms: d.Arms, Clusters: d.Clusters[1:]},
 		"roster":  {Arms: d.Arms, Clusters: append([]string{"99"}, d.Clusters[1:]...)},
 	} {
-		if _, err := Redraw(design, roster, chance, wrong); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := redraws.For(wrong); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

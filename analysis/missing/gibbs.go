@@ -59,6 +59,7 @@ type sampler struct {
 	b2                   []float64 // kw×r2
 	u                    [][]float64
 	sy                   [][]float64
+	kept                 *kept
 }
 
 var errSampler = errors.New("the imputation model has no solution: a variable is explained entirely by the others; leave one of them out")
@@ -66,30 +67,24 @@ var errSampler = errors.New("the imputation model has no solution: a variable is
 func (s *sampler) cycle() error {
 	// Cross-products of [X, Y − u].
 	k, r := s.k, s.r
-	for j, sy := range s.sy {
-		for t, y := range s.y {
-			sum := 0.0
-			for _, v := range y[s.starts[j]:s.starts[j+1]] {
-				sum += v
-			}
-			sy[t] = sum
-		}
+	if s.kept == nil {
+		s.kept = s.keep()
 	}
+	s.sums()
 	p := k + r
 	a := make([]float64, p*p)
 	for i := range k {
 		copy(a[i*p:i*p+k], s.xx[i*k:(i+1)*k])
 	}
 	for t := range r {
-		for i := range k {
-			v := dot(s.x[i], s.y[t])
+		for i, v := range s.withX(t) {
 			for j, u := range s.u {
 				v -= s.sx[j][i] * u[t]
 			}
 			a[i*p+k+t], a[(k+t)*p+i] = v, v
 		}
 		for o := range t + 1 {
-			v := dot(s.y[o], s.y[t])
+			v := s.withY(o, t)
 			for j, u := range s.u {
 				v += float64(s.starts[j+1]-s.starts[j])*u[o]*u[t] - s.sy[j][o]*u[t] - u[o]*s.sy[j][t]
 			}
@@ -233,9 +228,9 @@ func (s *sampler) drawSchools() bool {
 	}
 	v := make([]float64, r*r)
 	mean := make([]float64, r)
+	rest := make([]float64, r)
 	for j, u := range s.u {
 		n := float64(s.starts[j+1] - s.starts[j])
-		rest := make([]float64, r)
 		for t := range r {
 			rest[t] = s.sy[j][t]
 			for i := range k {
@@ -471,13 +466,19 @@ func (s *sampler) drawCells() {
 			}
 		}
 		y := s.y[t]
-		for _, row := range s.cells[t] {
+		for at, row := range s.cells[t] {
 			for row >= s.starts[school+1] {
 				school++
 			}
 			mean := 0.0
-			for i, x := range s.x {
-				mean += slope[i] * x[row]
+			if near := s.kept.x[t]; near != nil {
+				for i, x := range near[at*k : (at+1)*k] {
+					mean += slope[i] * x
+				}
+			} else {
+				for i, x := range s.x {
+					mean += slope[i] * x[row]
+				}
 			}
 			for o, u := range s.u[school] {
 				mean += c[o] * u

@@ -51,24 +51,24 @@ func BenchmarkPlan(b *testing.B) {
 	}
 	began := processorTime()
 	for b.Loop() {
-		var all []sap.Results
+		redraws, err := trial.NewRedraws(design, roster, randomize.Chance(s.Draw.Chance), 10_000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var jobs []sap.Job
 		for _, plan := range t.Protocol.Plans() {
 			plan.Redraws = 10_000
 			d, err := t.Protocol.Dataset(s.Records, plan.Outcome)
 			if err != nil {
 				b.Fatal(err)
 			}
-			redraw, err := trial.Redraw(design, roster, randomize.Chance(s.Draw.Chance), d)
+			redraw, err := redraws.For(d)
 			if err != nil {
 				b.Fatal(err)
 			}
-			r, err := sap.Run(plan, d, redraw)
-			if err != nil {
-				b.Fatal(err)
-			}
-			all = append(all, *r)
+			jobs = append(jobs, sap.Job{Plan: plan, Data: d, Redraw: redraw})
 		}
-		if err := sap.Adjust(all); err != nil {
+		if _, err := sap.RunAll(jobs); err != nil {
 			b.Fatal(err)
 		}
 	}

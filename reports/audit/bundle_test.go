@@ -152,7 +152,11 @@ func finished(t testing.TB, schools, pupils int) *maker {
 			t.Fatal(err)
 		}
 		m.b.Data = append(m.b.Data, rows.Named{Outcome: plan.Outcome, Files: files})
-		redraw, err := trial.Redraw(design, roster, chance, d)
+		redraws, err := trial.NewRedraws(design, roster, chance, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		redraw, err := redraws.For(d)
 		if err != nil {
 			t.Fatal(err)
 		}

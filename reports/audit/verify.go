@@ -14,6 +14,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"evenhand/analysis"
 	"evenhand/analysis/rows"
@@ -213,13 +214,16 @@ func Verify(r io.ReaderAt, size int64, opts Options) (*Findings, error) {
 }
 
 type verifier struct {
-	opts    Options
-	found   *Findings
-	files   map[string][]byte
-	lines   []trial.Record
-	entries []trial.Entry // of the lines that could be read, in order
-	reach   int
-	held    []trial.Receipt // the checker's receipts that the ledger fits
+	redrawing sync.Once // the outcomes share the redraws
+	redraws   *trial.Redraws
+	noRedraws error
+	opts      Options
+	found     *Findings
+	files     map[string][]byte
+	lines     []trial.Record
+	entries   []trial.Entry // of the lines that could be read, in order
+	reach     int
+	held      []trial.Receipt // the checker's receipts that the ledger fits
 }
 
 func (v *verifier) say(k Kind, number int, format string, a ...any) {
@@ -995,19 +999,26 @@ func (v *verifier) fit() {
 	n, worst := 0, 0.0
 	var fitted []sap.Results
 	var place []int // of each fitted outcome among all
+	read, again, faults := make([]*analysis.Dataset, len(all)), make([]*sap.Results, len(all)), make([]error, len(all))
+	var wait sync.WaitGroup
 	for i, r := range all {
 		k := slices.IndexFunc(data, func(x rows.Named) bool { return x.Outcome == r.Plan.Outcome })
-		d, err := rows.Read(data[k].Files)
-		if err != nil {
+		if read[i], err = rows.Read(data[k].Files); err != nil {
 			continue // said at the flow
 		}
-		again, err := v.opts.Fit(r.Plan, d)
-		if err != nil {
-			f.add("%s: fitting it again: %v", r.Plan.Outcome, err)
+		wait.Go(func() { again[i], faults[i] = v.opts.Fit(r.Plan, read[i]) })
+	}
+	wait.Wait()
+	for i, r := range all {
+		if faults[i] != nil {
+			f.add("%s: fitting it again: %v", r.Plan.Outcome, faults[i])
 			continue
 		}
-		v.imputed(f, again, d)
-		fitted, place = append(fitted, *again), append(place, i)
+		if again[i] == nil {
+			continue
+		}
+		v.imputed(f, again[i], read[i])
+		fitted, place = append(fitted, *again[i]), append(place, i)
 	}
 	// Adjusted p-values belong to all outcomes together.
 	if err := sap.Adjust(fitted); err != nil {
@@ -1090,7 +1101,11 @@ func (v *verifier) run(plan sap.Plan, d *analysis.Dataset) (*sap.Results, error)
 	if err != nil {
 		return nil, err
 	}
-	redraw, err := trial.Redraw(design, roster, chance, d)
+	v.redrawing.Do(func() { v.redraws, v.noRedraws = trial.NewRedraws(design, roster, chance, plan.Redraws) })
+	if v.noRedraws != nil {
+		return nil, v.noRedraws
+	}
+	redraw, err := v.redraws.For(d)
 	if err != nil {
 		return nil, err
 	}

@@ -245,9 +245,18 @@ func (t *Trial) keep(tx *store.Tx, run *Run, kind store.RunKind, why, action str
 // out.
 func (t *Trial) analyse(plans []sap.Plan, records trial.Records, draw drawing, letters []int) (Run, error) {
 	var run Run
+	most := 0
+	for _, plan := range plans {
+		most = max(most, plan.Redraws)
+	}
+	redraws, err := trial.NewRedraws(draw.design, draw.roster, draw.chance, most)
+	if err != nil {
+		return run, err
+	}
 	if letters == nil {
 		run.Flows = map[string]trial.Flow{}
 	}
+	var jobs []sap.Job
 	for _, plan := range plans {
 		if !has(records, plan.Outcome) {
 			continue
@@ -257,20 +266,11 @@ func (t *Trial) analyse(plans []sap.Plan, records trial.Records, draw drawing, l
 			return run, err
 		}
 		run.Data = append(run.Data, data)
-		again, err := trial.Redraw(draw.design, draw.roster, draw.chance, d)
+		again, err := redraws.For(d)
 		if err != nil {
 			return run, err
 		}
-		var results *sap.Results
-		if letters == nil {
-			results, err = sap.Run(plan, d, again)
-		} else {
-			results, err = sap.RunBlind(plan, d, letters, again)
-		}
-		if err != nil {
-			return run, err
-		}
-		run.Results = append(run.Results, *results)
+		jobs = append(jobs, sap.Job{Plan: plan, Data: d, Redraw: again, Letters: letters})
 		if letters != nil {
 			continue
 		}
@@ -278,7 +278,8 @@ func (t *Trial) analyse(plans []sap.Plan, records trial.Records, draw drawing, l
 			return run, err
 		}
 	}
-	return run, sap.Adjust(run.Results)
+	run.Results, err = sap.RunAll(jobs)
+	return run, err
 }
 
 // drawing is what a draw is made from.
