@@ -11,14 +11,15 @@ import (
 )
 
 // boxes counts again those boxes of the flow that follow from the ledger's
-// entries: the stages of recruitment, the ways out of it, and who left the
-// programme. Those of the analysis are counted from the rows.
+// entries: the stages of recruitment, the ways out of it, who left the
+// programme and who joined after the lock. Those of the analysis are counted from the rows.
 func (v *verifier) boxes(f *failures, flow *trial.Flow, equal func(what, from string, in, got int)) {
 	const ledger = "the ledger"
 	listed, at, why, furthest := 0, map[string]trial.Stage{}, map[string]string{}, map[string]int{}
 	stages := trial.Stages()
 	type leaver struct{ level, id string }
 	var left []leaver
+	joined := map[string]int{} // by school
 	seen := map[leaver]bool{}
 	for _, e := range v.entries {
 		var after struct {
@@ -26,9 +27,11 @@ func (v *verifier) boxes(f *failures, flow *trial.Flow, equal func(what, from st
 			Stage  trial.Stage          `json:"stage"`
 			Reason string               `json:"reason"`
 			From   trial.WithdrawalFrom `json:"from"`
+
+			Joiners map[string]int `json:"joiners"`
 		}
 		switch e.Action {
-		case "school import", "school add", "school stage", "withdrawal":
+		case "school import", "school add", "school stage", "withdrawal", "pupil import", actionOutcomes, "baseline import":
 			if err := json.Unmarshal(e.After, &after); err != nil {
 				f.add("entry %d, %q, cannot be read: %v", e.Seq, e.Action, err)
 				continue
@@ -49,6 +52,10 @@ func (v *verifier) boxes(f *failures, flow *trial.Flow, equal func(what, from st
 			if x := (leaver{level, id}); after.From != trial.FromData && !seen[x] {
 				seen[x] = true
 				left = append(left, x)
+			}
+		default:
+			for school, n := range after.Joiners {
+				joined[school] += n
 			}
 		}
 	}
@@ -109,9 +116,13 @@ func (v *verifier) boxes(f *failures, flow *trial.Flow, equal func(what, from st
 		if unknown == 0 {
 			equal(fmt.Sprintf("arm %s, pupils who left the programme", a.Arm), ledger, a.Pupils.WithdrewProgramme, gone[[2]string{"pupil", a.Arm}])
 		}
-		if a.Pupils.Joiners > 0 {
-			v.say(Note, checkFlow, "arm %s, %d pupils joined after the lock: they stand in no list of the bundle, and were not counted again", a.Arm, a.Pupils.Joiners)
+		n := 0
+		for school, k := range joined {
+			if at, ok := allocation.Of(school); ok && at.Arm == a.Arm {
+				n += k
+			}
 		}
+		equal(fmt.Sprintf("arm %s, pupils who joined after the lock", a.Arm), ledger, a.Pupils.Joiners, n)
 	}
 	if unknown > 0 {
 		v.say(Note, checkFlow, "%d pupils who left the programme are not on the list as locked: how many left of each arm was not counted again", unknown)

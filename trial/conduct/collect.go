@@ -24,7 +24,9 @@ type File struct {
 }
 
 // taken records a file with the digest of what was stored from it.
-func (t *Trial) taken(tx *store.Tx, f File, content any) error {
+// joiners are those among it who came after the lock; the ledger counts them by
+// school, so that the flow's boxes follow from it.
+func (t *Trial) taken(tx *store.Tx, f File, content any, joiners ...trial.Pupil) error {
 	sum := f.Stored
 	for _, c := range f.NotStored {
 		sum += c.N
@@ -36,6 +38,12 @@ func (t *Trial) taken(tx *store.Tx, f File, content any) error {
 	if err != nil {
 		return err
 	}
+	came := map[string]int{}
+	for _, p := range joiners {
+		if p.Joiner {
+			came[p.School]++
+		}
+	}
 	at := t.at()
 	if err := tx.AddImport(store.Import{Kind: f.Kind, File: f.Name, Digest: f.Digest, Rows: f.Rows, Stored: f.Stored, NotStored: f.NotStored, At: at, Actor: t.Who.Actor}); err != nil {
 		return fmt.Errorf("record the import of %s: %w", f.Name, err)
@@ -46,7 +54,9 @@ func (t *Trial) taken(tx *store.Tx, f File, content any) error {
 		Stored    int           `json:"stored"`
 		NotStored []trial.Count `json:"not_stored,omitempty"`
 		Content   string        `json:"content"`
-	}{f.Digest, f.Rows, f.Stored, f.NotStored, trial.DigestOf(string(text))}, "")
+
+		Joiners map[string]int `json:"joiners,omitempty"` // by school
+	}{f.Digest, f.Rows, f.Stored, f.NotStored, trial.DigestOf(string(text)), came}, "")
 }
 
 // Known is what is on record, as the importers need it.
@@ -179,7 +189,7 @@ func (t *Trial) ImportPupils(ctx context.Context, f File, pupils []trial.Pupil, 
 		return t.taken(tx, f, struct {
 			Pupils []trial.Pupil
 			Scores []trial.Score
-		}{pupils, scores})
+		}{pupils, scores}, pupils...)
 	})
 	return joiners, err
 }
@@ -315,7 +325,7 @@ func (t *Trial) scores(ctx context.Context, action trial.Action, f File, scores 
 		return t.taken(tx, f, struct {
 			Scores  []trial.Score
 			Joiners []trial.Pupil
-		}{scores, joiners})
+		}{scores, joiners}, joiners...)
 	})
 }
 

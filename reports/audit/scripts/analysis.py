@@ -62,7 +62,7 @@ def main(folder):
     # --- the flow -------------------------------------------------------------
     flow = json.loads(read("flow.json"))
     entries = [json.loads(line) for line in read("ledger.ndjson").decode().splitlines()]
-    listed, at, why, furthest, left = 0, {}, {}, {}, {}
+    listed, at, why, furthest, left, joined = 0, {}, {}, {}, {}, {}
     for e in entries:
         after = e.get("after") or {}
         if e["action"] == "school import":
@@ -73,7 +73,9 @@ def main(folder):
             at[e["about"]], why[e["about"]] = after["stage"], after.get("reason", "")
             if after["stage"] in STAGES:
                 furthest[e["about"]] = max(furthest.get(e["about"], 0), STAGES.index(after["stage"]))
-        elif e["action"] == "withdrawal" and after["from"] != "data":
+        for school, n in after.get("joiners", {}).items():
+            joined[school] = joined.get(school, 0) + n
+        if e["action"] == "withdrawal" and after["from"] != "data":
             left[e["about"]] = e
     for i, c in enumerate(flow["Stages"]):
         k = STAGES.index(c["stage"])
@@ -133,6 +135,10 @@ def main(folder):
                 school = subject if kind == "school" else pupil_school.get(subject)
                 gone += kind + "s" == level and ours.get(school, ("", ""))[0] == a["arm"]
             compare("flow: %s, %s that left the programme" % (a["arm"], level), box["withdrew_programme"], gone)
+
+        if not whole:
+            came = sum(n for school, n in joined.items() if ours.get(school, ("", ""))[0] == a["arm"])
+            compare("flow: %s, pupils who joined after the lock" % a["arm"], a["pupils"]["joiners"], came)
 
     # --- attrition ------------------------------------------------------------
     book = table("data/%s.codebook.csv" % plan["outcome"])
