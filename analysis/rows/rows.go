@@ -56,10 +56,15 @@ func ImputedName(outcome string) string { return "data/" + outcome + ".imputed.c
 // Decimal writes a number as the files do.
 func Decimal(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// Digest is the digest of all data of an analysis: SHA-256 of the line
-// "evenhand-data 1" and a line "digest name" for each file, outcomes in the
-// order given, their files in the order of Names.
+// Digest is the digest of all data of an analysis: SHA-256 of their DigestText.
 func Digest(all []Named) string {
+	sum := sha256.Sum256([]byte(DigestText(all)))
+	return hex.EncodeToString(sum[:])
+}
+
+// DigestText is the line "evenhand-data 1" and a line "digest name" for each
+// file, outcomes in the order given, their files in the order of Names.
+func DigestText(all []Named) string {
 	var b strings.Builder
 	b.WriteString("evenhand-data 1\n")
 	for _, n := range all {
@@ -69,8 +74,7 @@ func Digest(all []Named) string {
 			fmt.Fprintf(&b, "%s %s\n", hex.EncodeToString(sum[:]), names[i])
 		}
 	}
-	sum := sha256.Sum256([]byte(b.String()))
-	return hex.EncodeToString(sum[:])
+	return b.String()
 }
 
 const prefix = "x:"

@@ -26,6 +26,7 @@ import (
 	"strings"
 
 	"evenhand/cmd/internal/keyfile"
+	"evenhand/cmd/internal/steps"
 	"evenhand/reports/audit"
 	"evenhand/trial"
 	"evenhand/trial/sign"
@@ -182,7 +183,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if !info.Mode().IsRegular() {
 		return cannot(fmt.Errorf("%s is not a file", bundles[0]))
 	}
+	opts.Progress = steps.On(stderr)
 	found, err := audit.Verify(f, info.Size(), opts)
+	opts.Progress("")
 	if err != nil {
 		return cannot(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evenhand/analysis"
+	"evenhand/cmd/internal/steps"
 	"evenhand/randomize"
 	"evenhand/randomize/redraw"
 	"evenhand/reports"
@@ -421,11 +422,11 @@ func (a *app) reportCommand() *cobra.Command {
 }
 
 func (a *app) auditCommand() *cobra.Command {
-	var out string
-	var keyFile string
+	var out, keyFile string
+	var data choice
 	export := command("export", "Write the audit bundle: one zip file",
-		"Write one zip file with everything that an independent evaluator needs to check the trial without\nthis store: design, roster, chance, allocation, ledger, de-identified data, results at full\nprecision, the report, and a list of digests. No name and no UPN is in it.\nWith --key the list of digests, and so everything, is signed.",
-		"evenhand audit export\nevenhand audit export --out rlc.audit.zip --key ana.key", noArgs,
+		"Write one zip file with everything that an independent evaluator needs to check the trial without\nthis store: design, roster, chance, allocation, ledger, de-identified data, results at full\nprecision, the report, and a list of digests. No name and no UPN is in it.\nWith --key the list of digests, and so everything, is signed. Where data must stay in a secure room,\n--data synthetic leaves them out: the bundle has their digests and made-up values of the same form.",
+		"evenhand audit export\nevenhand audit export --data synthetic\nevenhand audit export --out rlc.audit.zip --key ana.key", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
 			var sign func([]byte) (string, error)
 			if keyFile != "" {
@@ -442,15 +443,20 @@ func (a *app) auditCommand() *cobra.Command {
 			if err := vacant(out); err != nil {
 				return err
 			}
+			show := steps.On(a.stderr)
+			defer show("")
+			show("reading the trial, building its report")
 			bundle, err := a.bundle(ctx, t)
 			if err != nil {
 				return err
 			}
-			bundle.Sign = sign
+			bundle.Sign, bundle.DataStay = sign, data.value == "synthetic"
+			show("writing the bundle")
 			var b bytes.Buffer
 			if err := audit.Write(&b, bundle); err != nil {
 				return err
 			}
+			show("")
 			if err := writeFile(out, false, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); err != nil {
 				return err
 			}
@@ -468,6 +474,7 @@ func (a *app) auditCommand() *cobra.Command {
 			})
 		}))
 	export.Flags().StringVar(&out, "out", "", "the file to write (default: the trial's ID and .audit.zip)")
+	addChoice(export, &data, "data", "real", "the rows analysed, or their digests and made-up values of the same form", "real", "synthetic")
 	export.Flags().StringVar(&keyFile, "key", "", "sign it with the secret key in this file")
 	var receipts, earlier, keyFiles []string
 	var commit string
@@ -509,7 +516,9 @@ func (a *app) auditCommand() *cobra.Command {
 			if info.IsDir() {
 				return fmt.Errorf("open the bundle: %s is a folder", args[0])
 			}
+			opts.Progress = steps.On(a.stderr)
 			found, err := audit.Verify(f, info.Size(), opts)
+			opts.Progress("")
 			if err != nil {
 				return err
 			}

@@ -46,6 +46,10 @@ type Bundle struct {
 	Numbers     []byte         // the report's cells as CSV; nil for none
 	NotIncluded []string       // what was left out on purpose, a sentence each
 
+	// DataStay says that the data may not leave a secure room: the bundle then has
+	// their digests and a stand-in of made-up values.
+	DataStay bool
+
 	// Sign signs the manifest (see Signer); nil for a bundle without signature.
 	Sign func(manifest []byte) (string, error)
 }
@@ -103,7 +107,7 @@ const (
 )
 
 // allowed are the names that a bundle may hold.
-var allowed = regexp.MustCompile(`^(README\.txt|MANIFEST\.txt(\.minisig)?|NOT-COVERED\.txt|FORMAT\.md|ledger\.ndjson|ledger\.digests\.txt|design\.txt|roster\.txt|pupils\.txt|commitment\.txt|chance\.txt|allocation\.txt|flow\.json|results\.json|report\.html|report-numbers\.csv|protocol/[1-9][0-9]{0,4}\.yaml|rosters/[1-9][0-9]{0,4}\.(design|roster|pupils)\.txt|receipts/[0-9]{4}\.txt|runs/[1-9][0-9]{0,4}\.json|chance/[a-z0-9-]{1,32}\.txt|(rule|scripts)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|data/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.csv)$`)
+var allowed = regexp.MustCompile(`^(README\.txt|MANIFEST\.txt(\.minisig)?|NOT-COVERED\.txt|FORMAT\.md|ledger\.ndjson|ledger\.digests\.txt|design\.txt|roster\.txt|pupils\.txt|commitment\.txt|chance\.txt|allocation\.txt|flow\.json|results\.json|report\.html|report-numbers\.csv|protocol/[1-9][0-9]{0,4}\.yaml|rosters/[1-9][0-9]{0,4}\.(design|roster|pupils)\.txt|receipts/[0-9]{4}\.txt|runs/[1-9][0-9]{0,4}\.json|data\.digests\.txt|chance/[a-z0-9-]{1,32}\.txt|(rule|scripts)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|(data|synthetic)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.csv)$`)
 
 // entry is a file of the bundle with its path.
 type entry struct {
@@ -115,6 +119,9 @@ type entry struct {
 // each other: a ledger whose chain is broken, a draw that the rule does not
 // give, a name that cannot be a file's. The same bundle gives the same bytes.
 func Write(w io.Writer, b Bundle) error {
+	if b.DataStay && len(b.Data) > 0 {
+		b.NotIncluded = append(slices.Clone(b.NotIncluded), withheld)
+	}
 	if err := b.check(); err != nil {
 		return fmt.Errorf("write audit bundle of %q: %w", b.Trial, err)
 	}
@@ -253,17 +260,17 @@ func (b Bundle) entries() ([]entry, error) {
 	for i, r := range receipts {
 		text(fmt.Sprintf("receipts/%04d.txt", i+1), r.Text())
 	}
-	for _, d := range b.Data {
-		names := rows.Names(d.Outcome)
-		add(names[0], d.Files.People)
-		add(names[1], d.Files.Schools)
-		add(names[2], d.Files.Codebook)
+	measured := b.measured
+	if b.DataStay {
+		measured = b.standIn
 	}
-	imputed, err := b.imputed()
-	if err != nil {
-		return nil, err
+	if len(b.Data) > 0 {
+		files, err := measured()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, files...)
 	}
-	all = append(all, imputed...)
 	if b.Flow != nil {
 		flow, err := json.MarshalIndent(b.Flow, "", "  ")
 		if err != nil {
@@ -305,6 +312,17 @@ func (b Bundle) entries() ([]entry, error) {
 		sort.Slice(all, func(i, j int) bool { return all[i].name < all[j].name })
 	}
 	return append([]entry{{manifestName, list}}, all...), nil
+}
+
+// measured gives the files of the data, and of what was imputed for them.
+func (b Bundle) measured() ([]entry, error) {
+	var all []entry
+	for _, d := range b.Data {
+		names := rows.Names(d.Outcome)
+		all = append(all, entry{names[0], d.Files.People}, entry{names[1], d.Files.Schools}, entry{names[2], d.Files.Codebook})
+	}
+	imputed, err := b.imputed()
+	return append(all, imputed...), err
 }
 
 // mostOutcomes keeps a crafted file of results from being read for ever.
@@ -514,6 +532,8 @@ ledger.ndjson        everything that was done, one entry a line
 ledger.digests.txt   the number and the SHA-256 of each line
 receipts/            dated copies of the ledger's size and last digest
 data/                the rows analysed, one set of files an outcome
+synthetic/           made-up values of the same form     (where the data stay in a secure room;
+                     data.digests.txt then has the digests of the data)
 flow.json            how many schools and pupils there were at every step
 results.json         every result, unrounded
 runs/                results of runs that were not in the plan, and of earlier ones that were

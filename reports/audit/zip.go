@@ -27,7 +27,7 @@ func most(name string) uint64 {
 	switch {
 	case in && folder == "receipts":
 		return 64 << 10
-	case in && folder == "data":
+	case in && (folder == "data" || folder == "synthetic"):
 		return 256 << 20
 	case name == ledgerName:
 		return 128 << 20

@@ -1,6 +1,6 @@
 # Repeats a trial's analysis with R's own software and compares every number.
 #
-#   Rscript analysis.R [FOLDER] [--brief]
+#   Rscript analysis.R [FOLDER] [--brief] [--synthetic]
 #
 # FOLDER is the unpacked audit bundle (default: the folder above this file's,
 # or the working folder). Nothing is written. Needed: R with lme4 and jsonlite;
@@ -8,7 +8,8 @@
 # Roger's, clubSandwich (with AER for instrumental variables) for variances that
 # are robust to schools, digest for the redraws. What cannot be repeated for want
 # of a package, or because its numbers come from a generator of our own, is said
-# by name. --brief prints only what differs and the last lines.
+# by name. --brief prints only what differs and the last lines; --synthetic tries
+# the script on the made-up values of a bundle whose data stay in a secure room.
 #
 # Prints a line for every number: its place in results.json, ours (the
 # bundle's), theirs (R's), their difference, and that as a share of the number.
@@ -20,7 +21,8 @@ tolerance <- 1e-6
 
 args <- commandArgs(trailingOnly = TRUE)
 brief <- "--brief" %in% args
-args <- setdiff(args, "--brief")
+made_up <- "--synthetic" %in% args
+args <- setdiff(args, c("--brief", "--synthetic"))
 own_place <- function() {
   file <- sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE))
   if (length(file) > 0) dirname(file[1]) else "scripts"
@@ -28,6 +30,9 @@ own_place <- function() {
 folder <- if (length(args) > 0) args[1] else if (file.exists(file.path(own_place(), "..", "results.json"))) file.path(own_place(), "..") else "."
 if (!file.exists(file.path(folder, "results.json"))) {
   stop("no results.json in ", folder, ": give the folder of the unpacked bundle")
+}
+if (!dir.exists(file.path(folder, "data")) && !made_up) {
+  stop("there is no folder data in ", folder, ": the data stay in a secure room. There, put them into it (data.digests.txt has their digests); here, --synthetic tries the script on made-up values, whose numbers are others")
 }
 suppressPackageStartupMessages({
   library(jsonlite)
@@ -72,7 +77,7 @@ hold <- function(place, ours, theirs, least = 0) {
 # --- reading -----------------------------------------------------------------
 
 read_table <- function(file) read.csv(file, colClasses = "character", check.names = FALSE, na.strings = character(), encoding = "UTF-8")
-data_file <- function(outcome, part) file.path(folder, "data", paste0(outcome, part))
+data_file <- function(outcome, part) file.path(folder, if (made_up) "synthetic" else "data", paste0(outcome, part))
 
 read <- function(outcome) {
   book <- read_table(data_file(outcome, ".codebook.csv"))

@@ -93,6 +93,9 @@ def main(folder):
 
     results = json.loads(read("results.json"))
     plan = results[0]["plan"]
+    if not os.path.exists(path("data")):
+        lines.append("NOT MADE AGAIN: who was lost and analysed, and attrition: the data stay in a secure room")
+        return
     rows = table("data/%s.csv" % plan["outcome"])
     needed = [c for c in plan["covariates"] or [] if c != "Stratum"]
     whole = [r["school"] for r in rows] == [r["pupil"] for r in rows]  # schools themselves are measured

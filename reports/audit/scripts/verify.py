@@ -178,7 +178,9 @@ def main(folder, receipt):
         same("results.json", run["after"]["results"], run["seq"])
         results = json.loads(read("results.json"))
         data = "evenhand-data 1\n"
-        for r in results:
+        if there("data.digests.txt"):  # the data stay in a secure room
+            data = read("data.digests.txt").decode()
+        for r in [] if there("data.digests.txt") else results:
             for part in (".csv", ".schools.csv", ".codebook.csv"):
                 name = "data/" + r["plan"]["outcome"] + part
                 data += digest(read(name)) + " " + name + "\n"
@@ -196,6 +198,9 @@ def main(folder, receipt):
 
     # 5. everybody stands in the arm of the draw; 6. the counts follow from the rows
     if not run:
+        return
+    if there("data.digests.txt"):
+        print("NOTE   the data stay in a secure room: arms and counts were not looked at")
         return
     table = [line.split("\t") for line in read("allocation.txt").decode().splitlines()[2:]]
     arm_of = {unit: arm for unit, arm, _ in table}
