@@ -107,6 +107,13 @@ func arrange(in Input, all *Report, t *Template) (*Report, error) {
 	for _, table := range r.Tables() {
 		shown[table] = true
 	}
+	for _, table := range r.Tables() {
+		for i, row := range table.Rows {
+			if row.Recipe != nil && !shown[row.Recipe.Table] {
+				table.Rows[i].Recipe = nil
+			}
+		}
+	}
 	for _, table := range all.Tables() {
 		if !shown[table] {
 			r.Beside = append(r.Beside, table)
@@ -279,6 +286,7 @@ type writer struct {
 	bits       *Cell            // size of the digests
 	armNames   map[string]*Cell // by arm ID
 	blind      []string         // names of arms that stand for the protocol's while it is hidden which is which
+	cooked     recipes
 }
 
 // arm gives the mark of an arm by its ID or its label.

@@ -57,6 +57,7 @@ func (w *writer) summary() {
 		if padlocks != nil {
 			row.Cells = append(row.Cells, padlocks(c))
 		}
+		row.Recipe = w.recipe(r, c, e.Scale)
 		lines = append(lines, l)
 	}
 	if len(lines) == 0 {
@@ -268,7 +269,7 @@ func (w *writer) primary() {
 		size := estimateCells(c.EffectSize, EffectSize)
 		size[0].Notes = w.notesOf(c.EffectSize.Warnings)
 		difference[0].Notes = w.notesOf(c.Difference.Warnings)
-		effect.Rows = append(effect.Rows, Row{Cells: append([]*Cell{words("Effect size" + suffix)}, size...), Strong: true})
+		effect.Rows = append(effect.Rows, Row{Cells: append([]*Cell{words("Effect size" + suffix)}, size...), Strong: true, Recipe: w.recipe(r, c, c.EffectSize.Scale)})
 		paragraphs = append(paragraphs, func() {
 			w.say(capital(w.who())+" drawn into “{}” and into “{}” differ by {} in raw means, and by {} after adjustment (standard error {}, interval from {} to {}).",
 				w.armCell(c.Arm), w.armCell(c.Against), raw, difference[0], difference[1], difference[3], difference[4])
@@ -357,7 +358,7 @@ func (w *writer) scales(r *sap.Results, level string) {
 			if planned {
 				title += " (as planned)"
 			}
-			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(title), sd, cells[0], cells[1], cells[3], cells[4]}, Strong: planned})
+			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(title), sd, cells[0], cells[1], cells[3], cells[4]}, Strong: planned, Recipe: w.recipe(r, c, e.Scale)})
 			row := figure.Interval{Label: title, Value: e.Value, Low: e.Interval.Low, High: e.Interval.High, Arm: w.arm(c.Arm), Strong: planned}
 			row.Text = span(cells[0], cells[3], cells[4])
 			if e.Interval.Level == 0 {
@@ -543,7 +544,7 @@ func (w *writer) secondary() {
 			}
 			e := estimateCells(c.EffectSize, EffectSize)
 			e[0].Notes = w.notesOf(c.EffectSize.Warnings, r.Warnings)
-			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), number(c.Difference.Value, Score), e[0], e[3], e[4], e[5], count(c.EffectSize.Counts.PupilsUsed), count(c.EffectSize.Counts.SchoolsUsed)}})
+			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), number(c.Difference.Value, Score), e[0], e[3], e[4], e[5], count(c.EffectSize.Counts.PupilsUsed), count(c.EffectSize.Counts.SchoolsUsed)}, Recipe: w.recipe(r, c, c.EffectSize.Scale)})
 		}
 	}
 	for _, id := range planned {

@@ -307,11 +307,19 @@ var (
 
 // leaveUnknown leaves out the tables and pictures that are not linked.
 func (x *releaser) leaveUnknown() {
-	const why = "it is not linked with the other tables, so that nobody can say what it would give away"
+	const unlinked = "it is not linked with the other tables, so that nobody can say what it would give away"
 	for s := range x.r.Sections {
 		blocks := x.r.Sections[s].Blocks
 		for b := range blocks {
-			what, title := "", ""
+			what, title, why := "", "", unlinked
+			if t := blocks[b].Table; t != nil && strings.HasPrefix(t.ID, "recipe-") {
+				why = "its numbers have all their digits, which tell of how many pupils they are the mean"
+			}
+			if t := blocks[b].Table; t != nil {
+				for i := range t.Rows {
+					t.Rows[i].Recipe = nil
+				}
+			}
 			if t := blocks[b].Table; t != nil && !contains(linked, t.ID) && !contains(pupilless, t.ID) {
 				what, title = "table "+t.ID, t.Title
 				for _, row := range t.Rows {

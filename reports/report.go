@@ -139,8 +139,9 @@ type Column struct {
 // Row is a row of a table; Cells has an entry a column.
 type Row struct {
 	Cells  []*Cell
-	Strong bool // a total, or the primary outcome
-	Inset  bool // part of the row above
+	Strong bool    // a total, or the primary outcome
+	Inset  bool    // part of the row above
+	Recipe *Recipe // how its effect size came about; nil for none
 }
 
 // Figure is a picture with its caption.

@@ -145,6 +145,7 @@ func init() { // parts and ParseTemplate refer to each other
 		{"annex", "what was run outside the plan", (*writer).annex, false},
 		{"estimation", "the differences and variances behind the effect sizes", (*writer).estimation, true},
 		{"model", "the full model of the primary outcome", (*writer).coefficients, false},
+		{"recipes", "how each effect size came about: formulas and inputs with all their digits", (*writer).recipeTables, false},
 		{"schools", "schools by community", (*writer).communitySchools, true},
 		{"draw", "how the draw was made, and how alike the arms are", (*writer).drawRecord, false},
 		{"consort", "the checklist of CONSORT 2025, filled in", (*writer).consort, false},

@@ -16,12 +16,14 @@ import (
 var files embed.FS
 
 var page = template.Must(template.New("report.html").Funcs(template.FuncMap{
-	"show":    show,
-	"style":   func() template.CSS { return template.CSS(mustRead("templates/report.css")) },
-	"picture": picture,
-	"moment":  reports.Moment,
-	"day":     reports.Day,
-	"kind":    kind,
+	"show":     show,
+	"style":    func() template.CSS { return template.CSS(mustRead("templates/report.css")) },
+	"picture":  picture,
+	"moment":   reports.Moment,
+	"day":      reports.Day,
+	"kind":     kind,
+	"line":     figure.Visible, // of a program: never cut
+	"recipeOf": recipeOf,
 }).ParseFS(files, "templates/report.html"))
 
 func mustRead(name string) string {
@@ -64,6 +66,32 @@ func kind(c *reports.Cell) string {
 		return "gap"
 	}
 	return "t"
+}
+
+// cooked is a recipe as the page shows it.
+type cooked struct {
+	Name            string
+	Steps           []step
+	R, Stata, Notes []string
+}
+
+type step struct {
+	Name, Formula, Source string
+	Value                 *reports.Cell
+	Inset                 bool
+}
+
+func recipeOf(r *reports.Recipe, row reports.Row) cooked {
+	out := cooked{Name: row.Cells[0].String(), R: r.R, Stata: r.Stata, Notes: r.Notes}
+	for _, i := range r.Steps {
+		from := r.Table.Rows[i]
+		s := step{Name: from.Cells[0].String(), Value: from.Cells[1], Inset: from.Inset}
+		if !from.Inset {
+			s.Formula, s.Source = from.Cells[2].String(), from.Cells[3].String()
+		}
+		out.Steps = append(out.Steps, s)
+	}
+	return out
 }
 
 // picture gives a figure's SVG. It is trusted because package figure escapes

@@ -218,7 +218,7 @@ func primary() sap.Results {
 	scaled := func(scale analysis.Scale, sd float64) analysis.Estimate {
 		return est(1.7039186537/sd, 1.3412328272/sd, 20.8459, 2.0805*1.3412328272/sd, 0.2179344, scale, sd)
 	}
-	es := scaled(analysis.ScaleTotalEmpty, 6.6237216)
+	es := scaled(analysis.ScaleTotalEmpty, math.Sqrt(16.651109086+27.222581986))
 	return sap.Results{
 		Plan: sap.Plan{Outcome: "ks2_reading", Label: "Key Stage 2 reading, scaled score", TimePoint: "2016-05", Role: sap.Primary, Model: "mixed", Covariates: []string{"baseline", "Stratum"}, DF: "satterthwaite", EffectSize: analysis.ScaleTotalEmpty, Level: 0.95},
 		Arms: []sap.ArmSummary{
@@ -226,7 +226,7 @@ func primary() sap.Results {
 			{Arm: "Business as usual", Control: true, Schools: 12, N: 159, Missing: 13, Mean: 102.0126, SD: 6.3608, CI: interval(102.0126, 2.4107, "t")},
 		},
 		Contrasts: []sap.Contrast{{Arm: "Research Learning Community", Against: "Business as usual", Unadjusted: new(1.4595), Difference: est(1.7039186537, 1.3412328272, 20.8459, 2.0805*1.3412328272, 0.2179344, analysis.ScaleDifference, 0), EffectSize: es,
-			EffectSizes: []analysis.Estimate{es, scaled(analysis.ScaleWithinEmpty, 5.2175), scaled(analysis.ScaleTotalConditional, 5.1174), scaled(analysis.ScaleWithinConditional, 4.1013), scaled(analysis.ScalePooledSD, 6.5331)}}},
+			EffectSizes: []analysis.Estimate{es, scaled(analysis.ScaleWithinEmpty, math.Sqrt(27.222581986)), scaled(analysis.ScaleTotalConditional, math.Sqrt(9.3673507472+16.820946191)), scaled(analysis.ScaleWithinConditional, math.Sqrt(16.820946191)), scaled(analysis.ScalePooledSD, 6.5331)}}},
 		Covariates: []sap.Coefficient{{Term: "(Intercept)", Est: est(81.3312, 2.4, 60, 4.8, 0, analysis.ScaleDifference, 0)}, {Term: "baseline", Est: est(1.0917608014, 0.0789833846, 290.1, 0.1554, 1e-30, analysis.ScaleDifference, 0)}},
 		Variances:  []sap.Variance{{Level: "school", Model: "conditional", Value: 9.3673507472}, {Level: "residual", Model: "conditional", Value: 16.820946191}, {Level: "school", Model: "empty", Value: 16.651109086}, {Level: "residual", Model: "empty", Value: 27.222581986}},
 		ICC:        []sap.ICC{{Level: "school", Model: "empty", Value: 0.37952378, CI: &analysis.Interval{Low: 0.2411, High: 0.5402, Level: 0.95}}, {Level: "school", Model: "conditional", Value: 0.35769}},
