@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"evenhand/analysis"
+	"evenhand/analysis/effectsize"
 	"evenhand/analysis/missing"
 	"evenhand/analysis/permute"
 	"evenhand/analysis/sap"
@@ -498,6 +499,9 @@ func (w *writer) every(r *sap.Results) {
 		if len(r.Contrasts) > 1 {
 			suffix, p.Second = ": "+w.label(c.Arm), "" // a scale for one SD only
 		}
+		if table, wanted := w.monthsTable(); wanted {
+			p.Second, p.SecondTicks = "Months of progress, each from its mark on", monthTicks(table)
+		}
 		row("As planned"+suffix, arm, true, false, c.EffectSize.Interval, c.Difference.Interval, c.EffectSize.Value, c.Difference.Value)
 		before := len(p.Rows)
 		heading("Under other assumptions" + suffix)
@@ -579,6 +583,23 @@ func (w *writer) every(r *sap.Results) {
 	t.Foot = append(t.Foot, "An effect size is the difference over the SD of the analysis as planned; in a subgroup over its own SD. Bounds are from the least to the greatest that the difference of raw means can be.")
 	w.figure(&Figure{ID: "every-figure", Title: "Every planned estimate of the primary outcome, side by side", Drawing: p, Wide: true})
 	w.table(t)
+}
+
+// monthTicks marks where each month of a table begins, on both sides of none,
+// from left to right.
+func monthTicks(t effectsize.MonthsTable) (ticks []figure.Tick) {
+	for i := len(t.Rows) - 1; i >= 0; i-- {
+		if r := t.Rows[i]; r.From > 0 {
+			ticks = append(ticks, figure.Tick{At: -r.From, Label: Months.Write(float64(-r.Months))})
+		}
+	}
+	ticks = append(ticks, figure.Tick{At: 0, Label: "0"})
+	for _, r := range t.Rows {
+		if r.From > 0 {
+			ticks = append(ticks, figure.Tick{At: r.From, Label: Months.Write(float64(r.Months))})
+		}
+	}
+	return ticks
 }
 
 // met shows which schools of a community were at the same sessions.

@@ -24,6 +24,7 @@ type Intervals struct {
 	Column      string  // heading of the texts at the right
 	Second      string  // set: what a second scale above shows, e.g. outcome units
 	SecondPer   float64 // how many of its units make one of the axis
+	SecondTicks []Tick  // set: its marks, at places of the axis, where it is not in proportion
 	Rows        []Interval
 }
 
@@ -54,7 +55,7 @@ func (p Intervals) draw() (*canvas, float64) {
 		c.text(ax.at(0)+8, y, Fit(p.Above+" →", right-ax.at(0)+20, small, false), muted, start)
 	}
 	y += 10
-	second := p.Second != "" && p.SecondPer > 0 && !math.IsInf(p.SecondPer, 0)
+	second := p.Second != "" && (p.SecondPer > 0 && !math.IsInf(p.SecondPer, 0) || p.SecondTicks != nil)
 	if second {
 		y += 2*lead + 2
 	}
@@ -83,12 +84,20 @@ func (p Intervals) draw() (*canvas, float64) {
 		c.tick(x, bottom+16, labels[i], middle)
 	}
 	if second {
-		// the same scale in other units: its ends are the axis's, its marks round
-		at, labels := newAxis(ax.lo*p.SecondPer, ax.hi*p.SecondPer, 0, 1, 6).ticks()
-		for i, v := range at {
-			if x := ax.at(v / p.SecondPer); x >= left-0.5 && x <= right+0.5 {
+		ticks := p.SecondTicks
+		if ticks == nil { // the same scale in other units: its ends are the axis's, its marks round
+			at, labels := newAxis(ax.lo*p.SecondPer, ax.hi*p.SecondPer, 0, 1, 6).ticks()
+			for i, v := range at {
+				ticks = append(ticks, Tick{v / p.SecondPer, labels[i]})
+			}
+		}
+		reach := math.Inf(-1)
+		for _, t := range ticks {
+			x, w := ax.at(t.At), Width(t.Label, small, false)
+			if x >= left-0.5 && x <= right+0.5 && x-w/2 > reach {
 				c.line(x, top-4, x, top, "axis")
-				c.tick(x, top-8, labels[i], middle)
+				c.tick(x, top-8, t.Label, middle)
+				reach = x + w/2 + 3
 			}
 		}
 		c.line(left, top, right, top, "axis")
