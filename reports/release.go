@@ -287,7 +287,7 @@ var (
 		"primary-scales", "primary-variance", "primary-model", "secondary-effects",
 		"estimation", "robustness", "shifts", "compliance",
 		"adjusted", "community-list", "community-schools",
-		"every-estimate", "attrition-steps", "attrition-margins",
+		"every-estimate", "imputation", "sampler", "attrition-steps", "attrition-margins",
 	}
 	pupilless = []string{
 		"design", "stages", "exits", "regions", "drawn", "taking-part", "not-run",

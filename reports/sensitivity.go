@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"math"
 	"strings"
 
 	"evenhand/analysis"
@@ -74,6 +75,11 @@ func (w *writer) robustness(r *sap.Results) {
 			cells := row("Missing scores imputed"+suffix, pooled(m.Imputation.Contrasts[i].Difference)...)
 			cells[0].Notes = w.notesOf(m.Imputation.Warnings)
 		}
+		for _, x := range m.Reference {
+			if x.Arm == c.Arm {
+				row("Those lost from the arm: "+referenceWords[x.Assumption]+suffix, pooled(x.Difference)...)
+			}
+		}
 		if m.Weighted != nil && i < len(m.Weighted.Contrasts) {
 			row("Weighted by the inverse probability of being analysed"+suffix, short(m.Weighted.Contrasts[i].Difference)...)
 		}
@@ -94,6 +100,9 @@ func (w *writer) robustness(r *sap.Results) {
 	}
 	w.table(t)
 	t.Foot = append(t.Foot, "Bounds are of the difference of raw means, from the least to the greatest that it can be.")
+	if m != nil && m.Imputation != nil {
+		w.sampler(m.Imputation)
+	}
 	if m == nil || len(m.Delta) == 0 {
 		return
 	}
@@ -112,6 +121,55 @@ func (w *writer) robustness(r *sap.Results) {
 		}
 	}
 	w.table(shifts)
+}
+
+// referenceWords say what is assumed of those lost from an arm.
+var referenceWords = map[missing.Reference]string{
+	missing.JumpToReference: "from then on as the control arm (jump to reference)",
+	missing.CopyIncrements:  "progressing from their baseline as the control arm (copy increments)",
+	missing.CopyReference:   "as if in the control arm throughout (copy reference)",
+}
+
+// sampler shows how the imputations were made and whether the chains settled.
+func (w *writer) sampler(i *sap.Imputation) {
+	t := &Table{ID: "sampler", Title: "How missing values were imputed: the chains of each parameter after burn-in", Columns: []Column{{Title: "Parameter"}, {"Mean", true}, {"SD", true}, {"R-hat", true}, {"Effective draws", true}, {"Autocorrelation between imputations", true}}}
+	left := 0
+	for _, p := range i.Parameters {
+		// Every stratum has a coefficient: of these only the results file tells.
+		if !strings.Contains(p.Parameter, "arm: ") && !strings.Contains(p.Parameter, "variance") && p.RHat < i.RHat {
+			left++
+			continue
+		}
+		name := strings.ReplaceAll(p.Parameter, missing.OutcomeName, "outcome")
+		if p.Arm != "" {
+			name = w.label(p.Arm) + ", " + name
+		}
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words(capital(name)), number(p.Mean, Score), number(p.SD, SD), number(p.RHat, PValue), number(math.Round(p.ESS), Count), number(p.Lag, EffectSize)}})
+	}
+	settings := &Table{ID: "imputation", Title: "How missing values were imputed", Columns: []Column{{Title: "What"}, {"Value", true}}}
+	if left > 0 {
+		t.Foot = append(t.Foot, "Arms, variances and the parameter of the largest R-hat; the others are in the results at full precision.")
+	}
+	put := func(name string, c *Cell) {
+		settings.Rows = append(settings.Rows, Row{Cells: []*Cell{words(name), c}})
+	}
+	put("Imputations", count(i.Imputations))
+	put("Chains", count(i.Chains))
+	put("Iterations thrown away at the start of each chain", count(i.BurnIn))
+	put("Iterations between imputations", count(i.Between))
+	put("Largest R-hat", number(i.RHat, PValue))
+	put("Prior", words(i.Prior))
+	if c := i.ICC; c != nil {
+		put("ICC of the empty model, pooled", number(c.Estimate, ICC))
+		put("ICC, from", number(c.Interval.Low, ICC))
+		put("ICC, to", number(c.Interval.High, ICC))
+	}
+	if j := i.Joint; j != nil {
+		put("All arms at once (D1): F", number(j.F, Score))
+		put("All arms at once: p", number(j.P, PValue))
+	}
+	w.table(settings)
+	w.table(t)
 }
 
 // subgroups shows the effect within each, and whether it differs.

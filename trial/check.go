@@ -671,6 +671,9 @@ func (d *decoder) checkPlan(p *Protocol) {
 	}
 	d.unique2(at.to("subgroups"), "subgroups", plan.Subgroups)
 	d.unique2(at.to("missing", "sensitivity"), "analyses", plan.Missing.Sensitivity)
+	if i := slices.Index(plan.Missing.Sensitivity, "reference"); i >= 0 && plan.Missing.ByArm {
+		d.say(at.to("missing", "sensitivity", item(i)), "with each arm imputed by a model of its own nothing ties an arm to the control arm, whose way those lost should have gone", "leave out `reference`, or `by arm`")
+	}
 	if x := plan.Interval; d.good("plan", "interval") && (x <= 0.5 || x >= 1) {
 		d.say(at.to("interval"), "the interval's confidence must lie above 50 % and below 100 %", "95 % is usual")
 	}

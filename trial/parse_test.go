@@ -164,6 +164,7 @@ var faultCases = []struct {
 	{"sample size with classes by half", []string{"  icc: 0.13 ", "  icc class: 0.05\n  icc: 0.13 ", "\nsample size:", "\n§sample size:"}, []string{"classes are a level of their own only with both"}},
 	{"sample size of an unknown column", []string{"column: everfsm6, pupils", "column: §everfms6, pupils"}, []string{`"everfms6" is not a pupil column of this protocol|did you mean "everfsm6"?`}},
 	{"nobody left by the sample size", []string{"schools lost: 0 %", "schools lost: §100 %"}, []string{"nobody would be left"}},
+	{"reference by arm", []string{"    imputations: 20", "    imputations: 20\n    by arm: yes", "[delta, reference, bounds]", "[delta, §reference, bounds]"}, []string{"nothing ties an arm to the control arm"}},
 	{"power below alpha", []string{"  icc: 0.13 ", "  power: §4 %\n  icc: 0.13 "}, []string{"the power must lie above the significance level"}},
 	{"community of no arm", []string{"arm: rlc", "arm: §rlcs"}, []string{`"rlcs" is not an arm of this protocol|did you mean "rlc"?`}},
 	{"community of the control arm", []string{"arm: rlc", "arm: §control"}, []string{`"control" is the control arm`}},

@@ -37,6 +37,7 @@ func (p *Protocol) plan(o Outcome) sap.Plan {
 	plan.Missing = &sap.MissingRule{ImputeAbove: float64(p.Plan.Missing.ImputeAbove)}
 	if o.Primary { // how far the answer hangs on what is missing is asked of the primary outcome
 		plan.Missing.Imputations = p.Plan.Missing.Imputations
+		plan.Missing.ByArm = p.Plan.Missing.ByArm
 		plan.Missing.Sensitivity = slices.Clone(p.Plan.Missing.Sensitivity)
 	}
 	if o.Range.Set {

@@ -716,8 +716,15 @@ func Complete(d *analysis.Dataset, m Model, s Set) (*analysis.Dataset, error) {
 // convergence is the split-chain R-hat and the effective number of draws (Gelman
 // et al., Bayesian Data Analysis, 3rd ed., section 11.4).
 func convergence(chains [][]float64) (rhat, ess float64) {
+	// A chain may have one imputation more than another: all count as long as the
+	// shortest, from its end.
+	shortest := len(chains[0])
+	for _, c := range chains {
+		shortest = min(shortest, len(c))
+	}
 	var halves [][]float64
 	for _, c := range chains {
+		c = c[len(c)-shortest:]
 		h := len(c) / 2
 		if h < 2 {
 			return 1, float64(len(chains))

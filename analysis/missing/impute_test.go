@@ -456,6 +456,10 @@ func TestConvergenceMeasures(t *testing.T) {
 	if r > 1.05 || math.Abs(e/8000-0.1/1.9) > 0.02 {
 		t.Errorf("slow: R-hat %v, ESS %v, want %v", r, e, 8000*0.1/1.9)
 	}
+	// Chains of different length, as 5 imputations of 2 chains have them.
+	if r, e = convergence([][]float64{chain(5, 0), chain(5, 0)[:2600]}); r > 1.01 || e < 4000 || e > 5300 {
+		t.Errorf("unequal lengths: R-hat %v, ESS %v", r, e)
+	}
 	if r, _ = convergence([][]float64{chain(0, 0), chain(3, 0)}); r < 1.5 {
 		t.Errorf("apart: R-hat %v", r)
 	}

@@ -351,10 +351,12 @@ func (r *Results) missing(d *analysis.Dataset, use attrition.Use, run func(strin
 	if rule.Imputations == 0 {
 		note.Indicated = false // it was not planned
 	}
-	if r.Plan.Model != "mixed" && (note.Indicated || slices.Contains(rule.Sensitivity, Delta)) {
+	if r.Plan.Model != "mixed" && (note.Indicated || slices.Contains(rule.Sensitivity, Delta) || slices.Contains(rule.Sensitivity, Reference)) {
 		r.NotRun = append(r.NotRun, NotRun{"multiple imputation", errPupils.Error()})
 	} else if note.Indicated {
-		run("multiple imputation", func() error { return r.impute(d, slices.Contains(rule.Sensitivity, Delta)) })
+		run("multiple imputation", func() error {
+			return r.impute(d, slices.Contains(rule.Sensitivity, Delta), slices.Contains(rule.Sensitivity, Reference))
+		})
 	}
 	for _, s := range rule.Sensitivity {
 		switch s {
@@ -367,22 +369,42 @@ func (r *Results) missing(d *analysis.Dataset, use attrition.Use, run func(strin
 	return nil
 }
 
+// imputedFit is the planned model on a completed dataset.
+type imputedFit struct {
+	differences, sizes []analysis.Estimate // of each arm
+	covariance         [][]float64         // of the differences, model-based
+	icc, iccSE         float64             // of the empty model; 0 where it has no SE
+}
+
 // imputed fits the planned model to a completed dataset and gives each arm's
-// difference and, if asked for, effect size.
-func (r *Results) imputed(d *analysis.Dataset, withSizes bool) ([]analysis.Estimate, []analysis.Estimate, error) {
+// difference and, if asked for, effect sizes and the ICC.
+func (r *Results) imputed(d *analysis.Dataset, withSizes bool) (imputedFit, error) {
+	var out imputedFit
 	rows, err := r.rows(d)
 	if err != nil {
-		return nil, nil, err
+		return out, err
 	}
 	data, _, err := rows.Design()
 	if err != nil {
-		return nil, nil, err
+		return out, err
 	}
 	fit, err := mixed.New(data, mixed.Model{})
 	if err != nil {
-		return nil, nil, err
+		return out, err
 	}
-	var differences, sizes []analysis.Estimate
+	var arms []int
+	for i, c := range fit.Coefficients {
+		if c.Arm {
+			arms = append(arms, i)
+		}
+	}
+	for _, i := range arms {
+		var line []float64
+		for _, k := range arms {
+			line = append(line, fit.Vcov[i][k])
+		}
+		out.covariance = append(out.covariance, line)
+	}
 	for a, arm := range d.Arms {
 		if a == d.Control {
 			continue
@@ -396,18 +418,29 @@ func (r *Results) imputed(d *analysis.Dataset, withSizes bool) ([]analysis.Estim
 			}
 			t, err := fit.Test(mixed.ArmTerm(arm, d.Arms[d.Control]), method, r.Plan.Level)
 			if err != nil {
-				return nil, nil, err
+				return out, err
 			}
-			differences = append(differences, analysis.Estimate{Value: t.Estimate, SE: t.SE})
+			out.differences = append(out.differences, analysis.Estimate{Value: t.Estimate, SE: t.SE})
 			continue
 		}
 		difference, size, err := r.contrast(fit, arm)
 		if err != nil {
-			return nil, nil, err
+			return out, err
 		}
-		differences, sizes = append(differences, difference), append(sizes, size)
+		out.differences, out.sizes = append(out.differences, difference), append(out.sizes, size)
 	}
-	return differences, sizes, nil
+	if withSizes {
+		empty, err := mixed.New(data.Empty(), mixed.Model{})
+		if err != nil {
+			return out, err
+		}
+		all, err := empty.ICCs(r.Plan.Level)
+		if err != nil {
+			return out, err
+		}
+		out.icc, out.iccSE = all[0].Value, all[0].SE
+	}
+	return out, nil
 }
 
 // imputedSets are the completed datasets of a run, kept for Imputed.
@@ -419,7 +452,7 @@ type imputedSets struct {
 // imputations completes the data: always in the same way, since the seed is the
 // outcome's.
 func (r *Results) imputations(d *analysis.Dataset) (missing.Model, *missing.Imputations, error) {
-	model, _, err := missing.ModelOf(d, false)
+	model, _, err := missing.ModelOf(d, r.Plan.Missing.ByArm)
 	if err != nil {
 		return model, nil, err
 	}
@@ -434,6 +467,7 @@ type ImputedValue struct {
 	Row        int    // of the dataset
 	Column     string // the covariate's name; "" for the outcome
 	Value      float64
+	Label      string // of a factor: its level
 }
 
 // Imputed gives the values that r's imputations rest on, by imputation, then
@@ -454,17 +488,34 @@ func (r *Results) Imputed(d *analysis.Dataset) ([]ImputedValue, error) {
 		}
 		r.sets = &imputedSets{model, sets}
 	}
+	levels := map[string][]string{}
+	for _, c := range d.Covariates {
+		levels[c.Name] = c.Levels
+	}
 	var all []ImputedValue
 	for s, set := range r.sets.sets.Sets {
+		full, err := missing.Complete(d, r.sets.model, set)
+		if err != nil {
+			return nil, err
+		}
+		codes := map[string][]int{}
+		for _, c := range full.Covariates {
+			codes[c.Name] = c.Codes
+		}
 		for v, variable := range r.sets.model.Incomplete {
 			name := variable.Name
 			if name == missing.OutcomeName {
 				name = ""
 			}
 			for row, there := range variable.Observed {
-				if !there {
-					all = append(all, ImputedValue{s + 1, row, name, set.Values[v][row]})
+				if there {
+					continue
 				}
+				label := ""
+				if levels[name] != nil {
+					label = levels[name][codes[name][row]]
+				}
+				all = append(all, ImputedValue{s + 1, row, name, set.Values[v][row], label})
 			}
 		}
 	}
@@ -472,7 +523,7 @@ func (r *Results) Imputed(d *analysis.Dataset) ([]ImputedValue, error) {
 }
 
 // impute runs the planned model on imputed data.
-func (r *Results) impute(d *analysis.Dataset, delta bool) error {
+func (r *Results) impute(d *analysis.Dataset, delta, reference bool) error {
 	model, sets, err := r.imputations(d)
 	if err != nil {
 		return err
@@ -485,8 +536,19 @@ func (r *Results) impute(d *analysis.Dataset, delta bool) error {
 		}
 		note.Imputed = append(note.Imputed, ImputedCells{v.Name, sets.Imputed[i]})
 	}
+	note.BurnIn, note.Between, note.Chains = sets.Model.BurnIn, sets.Model.Between, sets.Model.Chains
 	for _, t := range sets.Traces {
 		note.RHat = math.Max(note.RHat, t.RHat)
+		one := SamplerNote{Parameter: t.Parameter, RHat: t.RHat, ESS: t.ESS, Lag: t.Lag}
+		if r.Plan.Missing.ByArm {
+			one.Arm = d.Arms[t.Arm]
+		}
+		all, err := describe.Summarise(slices.Concat(t.Chains...), nil)
+		if err != nil {
+			return err
+		}
+		one.Mean, one.SD = all.Mean, all.SD
+		note.Parameters = append(note.Parameters, one)
 	}
 	completed := make([]*analysis.Dataset, len(sets.Sets))
 	for i, s := range sets.Sets {
@@ -501,10 +563,10 @@ func (r *Results) impute(d *analysis.Dataset, delta bool) error {
 	}
 	df = math.Max(df, 1)
 	var shifted []*shiftable // for each completed dataset; nil where the model must be fitted anew
-	// pooled is each arm's difference (and effect size) with the imputed scores of
-	// an arm shifted.
-	pooled := func(arm int, shift float64, withSizes bool) (differences, sizes []missing.Pooled, err error) {
-		all, faults := make([][2][]analysis.Estimate, len(completed)), make([]error, len(completed))
+	// fits is the planned model on every completed dataset, the imputed scores of an
+	// arm shifted; by is nil for no shift.
+	fits := func(arm int, by func(set int) float64, withSizes bool) ([]imputedFit, error) {
+		all, faults := make([]imputedFit, len(completed)), make([]error, len(completed))
 		var wait sync.WaitGroup
 		work := make(chan int)
 		for range min(runtime.GOMAXPROCS(0), len(completed)) {
@@ -512,15 +574,19 @@ func (r *Results) impute(d *analysis.Dataset, delta bool) error {
 			go func() {
 				defer wait.Done()
 				for i := range work {
+					shift := 0.0
+					if by != nil {
+						shift = by(i)
+					}
 					if shifted != nil && !withSizes {
-						all[i][0], faults[i] = shifted[i].refit(arm, shift)
+						all[i].differences, faults[i] = shifted[i].refit(arm, shift)
 						continue
 					}
 					c := *completed[i]
 					if shift != 0 {
 						c.Outcome = missing.Shift(c.Outcome, d.Observed, func(row int) bool { return d.Arm[row] == arm }, shift)
 					}
-					all[i][0], all[i][1], faults[i] = r.imputed(&c, withSizes)
+					all[i], faults[i] = r.imputed(&c, withSizes)
 				}
 			}()
 		}
@@ -529,25 +595,9 @@ func (r *Results) impute(d *analysis.Dataset, delta bool) error {
 		}
 		close(work)
 		wait.Wait()
-		if err := errors.Join(faults...); err != nil {
-			return nil, nil, err
-		}
-		for q, to := range []*[]missing.Pooled{&differences, &sizes} {
-			for k := range all[0][q] {
-				var value, se []float64
-				for _, f := range all {
-					value, se = append(value, f[q][k].Value), append(se, f[q][k].SE)
-				}
-				p, err := missing.Pool(value, se, df, r.Plan.Level)
-				if err != nil {
-					return nil, nil, err
-				}
-				*to = append(*to, p)
-			}
-		}
-		return differences, sizes, nil
+		return all, errors.Join(faults...)
 	}
-	if delta && mixed.DF(r.Plan.DF) != mixed.KenwardRoger { // whose standard error a refit does not give
+	if (delta || reference) && mixed.DF(r.Plan.DF) != mixed.KenwardRoger { // whose standard error a refit does not give
 		for _, c := range completed {
 			s, err := r.shiftable(c, d.Observed)
 			if err != nil { // a model that is not refitted from sums
@@ -557,7 +607,18 @@ func (r *Results) impute(d *analysis.Dataset, delta bool) error {
 			shifted = append(shifted, s)
 		}
 	}
-	differences, sizes, err := pooled(-1, 0, true)
+	pool := func(all []imputedFit, of func(imputedFit) (value, se float64), df float64) (missing.Pooled, error) {
+		var values, ses []float64
+		for _, f := range all {
+			v, se := of(f)
+			values, ses = append(values, v), append(ses, se)
+		}
+		return missing.Pool(values, ses, df, r.Plan.Level)
+	}
+	difference := func(k int) func(imputedFit) (float64, float64) {
+		return func(f imputedFit) (float64, float64) { return f.differences[k].Value, f.differences[k].SE }
+	}
+	all, err := fits(-1, nil, true)
 	if err != nil {
 		return err
 	}
@@ -567,10 +628,52 @@ func (r *Results) impute(d *analysis.Dataset, delta bool) error {
 		if a == d.Control {
 			continue
 		}
-		note.Contrasts = append(note.Contrasts, PooledContrast{arm, control, differences[k], sizes[k]})
+		one := PooledContrast{Arm: arm, Against: control}
+		if one.Difference, err = pool(all, difference(k), df); err != nil {
+			return err
+		}
+		size := func(f imputedFit) (float64, float64) { return f.sizes[k].Value, f.sizes[k].SE }
+		if one.EffectSize, err = pool(all, size, df); err != nil {
+			return err
+		}
+		note.Contrasts = append(note.Contrasts, one)
 		k++
 	}
+	if !slices.ContainsFunc(all, func(f imputedFit) bool { return f.iccSE == 0 }) {
+		icc, err := pool(all, func(f imputedFit) (float64, float64) { return f.icc, f.iccSE }, math.Max(1, float64(len(d.Clusters)-1)))
+		if err != nil {
+			return err
+		}
+		note.ICC = &icc
+	}
+	if k > 1 {
+		var estimates [][]float64
+		var covariances [][][]float64
+		for _, f := range all {
+			var line []float64
+			for _, e := range f.differences {
+				line = append(line, e.Value)
+			}
+			estimates, covariances = append(estimates, line), append(covariances, f.covariance)
+		}
+		joint, err := missing.PoolD1(estimates, covariances)
+		if err != nil {
+			return err
+		}
+		note.Joint = &joint
+	}
 	r.Missing.Imputation = note
+	if reference {
+		if err := r.reference(d, model, sets, func(arm, k int, by func(int) float64) (missing.Pooled, error) {
+			moved, err := fits(arm, by, false)
+			if err != nil {
+				return missing.Pooled{}, err
+			}
+			return pool(moved, difference(k), df)
+		}); err != nil {
+			r.NotRun = append(r.NotRun, NotRun{"reference-based imputation", err.Error()})
+		}
+	}
 	if !delta {
 		return nil
 	}
@@ -587,12 +690,12 @@ func (r *Results) impute(d *analysis.Dataset, delta bool) error {
 			if p, ok := known[shift]; ok {
 				return p, nil
 			}
-			differences, _, err := pooled(a, shift, false)
+			moved, err := fits(a, func(int) float64 { return shift }, false)
 			if err != nil {
 				return missing.Pooled{}, err
 			}
-			known[shift] = differences[contrast]
-			return known[shift], nil
+			known[shift], err = pool(moved, difference(contrast), df)
+			return known[shift], err
 		}
 		var shifts []float64
 		for _, s := range deltaSDs {
@@ -667,6 +770,59 @@ func (s *shiftable) refit(arm int, shift float64) ([]analysis.Estimate, error) {
 	return all, nil
 }
 
+// reference pools the difference when those lost from an arm go on as the control
+// arm: from then on, from their baseline on, or from the beginning.
+func (r *Results) reference(d *analysis.Dataset, model missing.Model, sets *missing.Imputations, pooled func(arm, k int, by func(set int) float64) (missing.Pooled, error)) error {
+	if model.ByArm != nil {
+		return errors.New("each arm is imputed by a model of its own, so that no drawn effect of an arm can be taken away")
+	}
+	baseline := ""
+	for _, v := range model.Incomplete[1:] {
+		if v.Name == "baseline" {
+			baseline = v.Name
+		}
+	}
+	k := -1
+	for a, name := range d.Arms {
+		if a == d.Control {
+			continue
+		}
+		k++
+		at := slices.IndexFunc(model.Predictors, func(p missing.Predictor) bool { return p.Name == missing.ArmPredictor(name) })
+		if at < 0 {
+			return fmt.Errorf("the arm %q is not among the imputation's predictors", name)
+		}
+		var before []ReferenceNote
+		var used [][]float64
+		for _, assumption := range []missing.Reference{missing.JumpToReference, missing.CopyIncrements, missing.CopyReference} {
+			same := assumption
+			if assumption == missing.CopyIncrements && baseline == "" {
+				same = missing.JumpToReference // a complete baseline is a predictor: increments from it are the same jump
+			}
+			shifts := make([]float64, len(sets.Sets))
+			for i, s := range sets.Sets {
+				var err error
+				if shifts[i], err = s.Draws[0].ReferenceShift(same, at, missing.OutcomeName, baseline); err != nil {
+					return err
+				}
+			}
+			if i := slices.IndexFunc(used, func(was []float64) bool { return slices.Equal(was, shifts) }); i >= 0 {
+				// With one follow-up two assumptions may move scores alike.
+				r.Missing.Reference = append(r.Missing.Reference, ReferenceNote{name, assumption, shifts, before[i].Difference})
+				continue
+			}
+			p, err := pooled(a, k, func(set int) float64 { return shifts[set] })
+			if err != nil {
+				return err
+			}
+			note := ReferenceNote{name, assumption, shifts, p}
+			before, used = append(before, note), append(used, shifts)
+			r.Missing.Reference = append(r.Missing.Reference, note)
+		}
+	}
+	return nil
+}
+
 // onGrid rounds a shift to a thousandth of the SD: a tipping point is looked for
 // no finer than anybody could mean it.
 func onGrid(shift, sd float64) float64 { return math.Round(shift/sd*1000) / 1000 * sd }
@@ -691,7 +847,7 @@ func (r *Results) bounds(d *analysis.Dataset) error {
 		if !slices.Contains(part.Observed, false) {
 			continue
 		}
-		lee, err := missing.BoundLeeClustered(part.Outcome, part.Observed, treated, part.Cluster, nil, leeReplicates, r.Missing.Seed, r.Plan.Level)
+		lee, err := missing.BoundLeeClustered(part.Outcome, part.Observed, treated, part.Cluster, strataOfSchools(part), leeReplicates, r.Missing.Seed, r.Plan.Level)
 		if err != nil {
 			return err
 		}
@@ -707,6 +863,37 @@ func (r *Results) bounds(d *analysis.Dataset) error {
 	}
 	r.Missing.Bounds = all
 	return nil
+}
+
+// strataOfSchools groups schools by stratum and arm, for resampling within them. A
+// stratum with a single school of an arm would always give the same one back: such
+// schools are resampled together, arm by arm.
+func strataOfSchools(d *analysis.Dataset) []int {
+	group, size := make([]int, len(d.Clusters)), map[int]int{}
+	of := func(i int) int { return 2 + d.Stratum[i]*len(d.Arms) + d.Arm[i] }
+	seen := make([]bool, len(d.Clusters))
+	for i, c := range d.Cluster {
+		if !seen[c] {
+			seen[c] = true
+			size[of(i)]++
+		}
+	}
+	for i, c := range d.Cluster {
+		if group[c] = of(i); size[group[c]] < 2 {
+			group[c] = -1 - d.Arm[i]
+		}
+	}
+	numbers := slices.Sorted(maps.Keys(func() map[int]bool {
+		m := map[int]bool{}
+		for _, g := range group {
+			m[g] = true
+		}
+		return m
+	}()))
+	for c := range group {
+		group[c], _ = slices.BinarySearch(numbers, group[c])
+	}
+	return group
 }
 
 // leeReplicates is the number of resamplings of schools for the bounds'

@@ -31,7 +31,8 @@ type Plan struct {
 type MissingRule struct {
 	ImputeAbove float64  `json:"impute_above"`          // share missing, of the outcome or of a covariate, in [0,1)
 	Imputations int      `json:"imputations"`           // 0 for no imputation, whatever is missing
-	Sensitivity []string `json:"sensitivity,omitempty"` // of Delta, Bounds, Weights
+	ByArm       bool     `json:"by_arm,omitempty"`      // each arm imputed by a model of its own
+	Sensitivity []string `json:"sensitivity,omitempty"` // of Delta, Reference, Bounds, Weights
 	// Lowest and Highest are the scores that are possible, for bounds; both 0
 	// where no range is known.
 	Lowest  float64 `json:"lowest,omitempty"`
@@ -40,9 +41,10 @@ type MissingRule struct {
 
 // The sensitivity analyses of missing scores.
 const (
-	Delta   = "delta"   // imputed scores shifted
-	Bounds  = "bounds"  // with no model of who is missing
-	Weights = "weights" // by the inverse probability of being analysed
+	Delta     = "delta"     // imputed scores shifted
+	Reference = "reference" // those lost from an arm as if they had been in the control arm, from some moment on
+	Bounds    = "bounds"    // with no model of who is missing
+	Weights   = "weights"   // by the inverse probability of being analysed
 )
 
 // ComplianceRule is the protocol's definition of having taken part: so many
@@ -146,10 +148,11 @@ type MissingNote struct {
 	Indicated bool           `json:"indicated"` // whether it is above the plan's threshold
 	Seed      uint64         `json:"seed"`      // of all simulated numbers here
 
-	Imputation *Imputation    `json:"imputation,omitempty"`
-	Delta      []DeltaNote    `json:"delta,omitempty"`   // one for each arm
-	Bounds     []BoundsNote   `json:"bounds,omitempty"`  // one for each arm
-	Weighted   *WeightingNote `json:"weights,omitempty"` //
+	Imputation *Imputation     `json:"imputation,omitempty"`
+	Delta      []DeltaNote     `json:"delta,omitempty"`     // one for each arm
+	Reference  []ReferenceNote `json:"reference,omitempty"` // for each arm one an assumption
+	Bounds     []BoundsNote    `json:"bounds,omitempty"`    // one for each arm
+	Weighted   *WeightingNote  `json:"weights,omitempty"`   //
 }
 
 // MissingShare is one variable's missing values.
@@ -162,12 +165,42 @@ type MissingShare struct {
 
 // Imputation is the planned model on imputed data, pooled by Rubin's rules.
 type Imputation struct {
-	Imputations int                `json:"imputations"`
-	Imputed     []ImputedCells     `json:"imputed"`
-	Prior       string             `json:"prior"`
-	RHat        float64            `json:"rhat"` // largest over the sampler's parameters
-	Contrasts   []PooledContrast   `json:"contrasts"`
-	Warnings    []analysis.Warning `json:"warnings"`
+	Imputations int            `json:"imputations"`
+	Imputed     []ImputedCells `json:"imputed"`
+	Prior       string         `json:"prior"`
+	BurnIn      int            `json:"burn_in"` // iterations thrown away at the start of each chain
+	Between     int            `json:"between"` // iterations from one imputation of a chain to the next
+	Chains      int            `json:"chains"`  //
+	Parameters  []SamplerNote  `json:"parameters"`
+	RHat        float64        `json:"rhat"` // largest over the sampler's parameters
+	// ICC is the intra-cluster correlation of the empty model, pooled; nil where
+	// the imputed outcomes have none.
+	ICC *missing.Pooled `json:"icc"`
+	// Joint tests all arms against the control arm at once; nil with one.
+	Joint     *missing.Joint     `json:"joint,omitempty"`
+	Contrasts []PooledContrast   `json:"contrasts"`
+	Warnings  []analysis.Warning `json:"warnings"`
+}
+
+// SamplerNote says how the chains of one parameter went.
+type SamplerNote struct {
+	Parameter string  `json:"parameter"`
+	Arm       string  `json:"arm,omitempty"` // with a model an arm
+	Mean      float64 `json:"mean"`          // over all chains after burn-in
+	SD        float64 `json:"sd"`
+	RHat      float64 `json:"rhat"` // split chains; 1 is converged
+	ESS       float64 `json:"ess"`  // effective number of draws
+	// Lag is the autocorrelation at the distance between imputations.
+	Lag float64 `json:"autocorrelation_between_imputations"`
+}
+
+// ReferenceNote is the pooled difference when those lost from an arm are taken to
+// have gone on as the control arm.
+type ReferenceNote struct {
+	Arm        string            `json:"arm"`
+	Assumption missing.Reference `json:"assumption"`
+	Shifts     []float64         `json:"shifts"` // what was added to the imputed scores, by imputation, in outcome units
+	Difference missing.Pooled    `json:"difference"`
 }
 
 // ImputedCells is how many values of a variable were imputed.

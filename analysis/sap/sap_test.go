@@ -13,6 +13,7 @@ import (
 	"evenhand/analysis"
 	"evenhand/analysis/attrition"
 	"evenhand/analysis/internal/golden"
+	"evenhand/analysis/missing"
 	"evenhand/analysis/mixed"
 )
 
@@ -270,7 +271,7 @@ func TestSubgroup(t *testing.T) {
 func TestMissing(t *testing.T) {
 	d := crt(t, "sim_missing.csv")
 	plan := crtPlan
-	plan.Missing = &MissingRule{ImputeAbove: 0.05, Imputations: 5, Sensitivity: []string{Delta, Bounds, Weights}, Lowest: 0, Highest: 200}
+	plan.Missing = &MissingRule{ImputeAbove: 0.05, Imputations: 5, Sensitivity: []string{Delta, Reference, Bounds, Weights}, Lowest: 0, Highest: 200}
 	r := run(t, plan, d, nil)
 	m := r.Missing
 	if m == nil || len(r.NotRun) > 0 {
@@ -297,6 +298,35 @@ func TestMissing(t *testing.T) {
 	if c := r.Contrasts[0].Difference; math.Abs(pooled.Estimate-c.Value) > 2*c.SE {
 		t.Errorf("imputed %v, complete cases %v (SE %v)", pooled.Estimate, c.Value, c.SE)
 	}
+	i := m.Imputation
+	if i.BurnIn != 1000 || i.Between != 100 || i.Chains != 2 || len(i.Parameters) < 5 || i.ICC == nil || !(i.ICC.Interval.Low < i.ICC.Estimate) || i.Joint != nil {
+		t.Errorf("%+v", i)
+	}
+	for _, p := range i.Parameters {
+		if p.Parameter == "" || !(p.SD > 0) || !(p.RHat > 0.9 && p.RHat <= i.RHat) || !(p.ESS > 10) {
+			t.Errorf("%+v", p)
+		}
+	}
+	// Those lost from the arm go on as the control arm: the effect is that of those
+	// who stayed, thinned by the share lost; copying the reference jumps alike.
+	lost, of := 0, 0
+	for k, a := range d.Arm {
+		if a != d.Control {
+			of++
+			if !d.Observed[k] {
+				lost++
+			}
+		}
+	}
+	if len(m.Reference) != 3 || m.Reference[0].Assumption != missing.JumpToReference || m.Reference[2].Difference != m.Reference[0].Difference {
+		t.Fatalf("%+v", m.Reference)
+	}
+	thinned := pooled.Estimate * (1 - float64(lost)/float64(of))
+	for _, x := range m.Reference {
+		if math.Abs(x.Difference.Estimate-thinned) > 0.15*math.Abs(pooled.Estimate) {
+			t.Errorf("%s: %v, want about %v", x.Assumption, x.Difference.Estimate, thinned)
+		}
+	}
 	points := m.Delta[0].Points
 	if len(points) != len(deltaSDs) || points[4].Delta != 0 {
 		t.Fatalf("%+v", points)
@@ -319,6 +349,13 @@ func TestMissing(t *testing.T) {
 	}
 	if again := run(t, plan, d, nil); !reflect.DeepEqual(r, again) {
 		t.Error("run again, it gives something else")
+	}
+
+	// By arm, there is no reference to go over to; everything else is there.
+	plan.Missing = &MissingRule{ImputeAbove: 0.05, Imputations: 5, ByArm: true, Sensitivity: []string{Reference}}
+	own := run(t, plan, d, nil)
+	if p := own.Missing.Imputation.Parameters; own.Missing.Reference != nil || len(own.NotRun) != 1 || p[0].Arm == "" || p[0].Arm == p[len(p)-1].Arm {
+		t.Errorf("by arm: %+v, %+v", own.NotRun, p)
 	}
 
 	// Below the threshold nothing is imputed, and with nothing missing nothing is

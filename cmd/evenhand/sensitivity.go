@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"evenhand/analysis"
 	"evenhand/analysis/missing"
@@ -80,11 +81,21 @@ func (a *app) showMissingNote(m *sap.MissingNote) {
 		for _, c := range i.Contrasts {
 			a.say("    %d imputations, %s vs %s: effect size %s", i.Imputations, c.Arm, c.Against, pooled(c.EffectSize))
 		}
+		if c := i.ICC; c != nil {
+			a.say("    ICC of the empty model, pooled: %.4f (%.4f to %.4f)", c.Estimate, c.Interval.Low, c.Interval.High)
+		}
+		if j := i.Joint; j != nil {
+			a.say("    all arms at once (D1): F(%.0f, %.1f) = %.3f, p = %.3f", j.DF1, j.DF2, j.F, j.P)
+		}
+		a.say("    sampler: %s, %d burn-in, %d between imputations; R-hat at most %.3f; prior: %s", count(i.Chains, "chain"), i.BurnIn, i.Between, i.RHat, i.Prior)
 		for _, w := range i.Warnings {
 			a.say("    warning (%s): %s", w.Code, w.Text)
 		}
 	} else if m.Largest > 0 && !m.Indicated {
 		a.say("    not above the plan's threshold for imputation")
+	}
+	for _, x := range m.Reference {
+		a.say("    those lost from %s by %s: difference %s", x.Arm, strings.ReplaceAll(string(x.Assumption), "-", " "), pooled(x.Difference))
 	}
 	for _, d := range m.Delta {
 		found := false

@@ -401,6 +401,9 @@ func imputedText(r *sap.Results, d *analysis.Dataset) ([]byte, error) {
 			column = "x:" + x.Column
 		}
 		line[0], line[1], line[2], line[3] = strconv.Itoa(x.Imputation), d.ID[x.Row], column, rows.Decimal(x.Value)
+		if x.Label != "" {
+			line[3] = x.Label
+		}
 		err = errors.Join(err, w.Write(line))
 	}
 	w.Flush()

@@ -144,9 +144,9 @@ icc_interval <- function(f, level) {
   list(low = low, high = if (g(far) > 0) find(icc, far) else 1, level = level)
 }
 
-# Degrees of freedom of an SD from the expected information of the variances,
-# 2 V^2 / var(V), with the traces of a random-intercept model in closed form.
-sd_freedom <- function(f, total) {
+# The covariance of the residual and the school variance from their expected
+# information, with the traces of a random-intercept model in closed form.
+variance_covariance <- function(f) {
   s2 <- f$variance[["residual"]]; t2 <- f$variance[["School"]]
   school <- f$lf$fr[["school"]]
   n <- as.numeric(base::table(school)); names(n) <- levels(school)
@@ -161,10 +161,19 @@ sd_freedom <- function(f, total) {
   i00 <- sum((n - 1) / s2^2 + 1 / v^2) - 2 * tr(A %*% C00) + tr(A %*% B0 %*% A %*% B0)
   i11 <- sum((n / v)^2) - 2 * tr(A %*% C11) + tr(A %*% B1 %*% A %*% B1)
   i01 <- sum(n / v^2) - 2 * tr(A %*% C01) + tr(A %*% B0 %*% A %*% B1)
-  cov <- solve(matrix(c(i00, i01, i01, i11), 2) / 2)
+  solve(matrix(c(i00, i01, i01, i11), 2) / 2)
+}
+# Degrees of freedom of an SD from these, 2 V^2 / var(V).
+sd_freedom <- function(f, total) {
   w <- if (total) c(1, 1) else c(1, 0)
-  variance <- s2 + if (total) t2 else 0
-  as.numeric(2 * variance^2 / (w %*% cov %*% w))
+  variance <- f$variance[["residual"]] + if (total) f$variance[["School"]] else 0
+  as.numeric(2 * variance^2 / (w %*% variance_covariance(f) %*% w))
+}
+# The ICC with its standard error by the delta method.
+icc_of <- function(f) {
+  s2 <- f$variance[["residual"]]; t2 <- f$variance[["School"]]
+  g <- c(-t2, s2) / (s2 + t2)^2
+  list(value = t2 / (s2 + t2), se = sqrt(as.numeric(g %*% variance_covariance(f) %*% g)))
 }
 
 # CR2 with Satterthwaite's degrees of freedom (clubSandwich).
@@ -578,7 +587,8 @@ repeat_missing <- function(r, d, fr, sd_main, at) {
   excuse(at("missing.seed"), "where our generator began")
 
   if (!is.null(m$imputation)) {
-    excuse(at("missing.imputation.rhat"), "how our sampler's chains mixed; the imputed values themselves are in the bundle")
+    excuse(at("missing.imputation.(rhat|burn_in|between|chains|parameters)"), "how our sampler was run and its chains mixed; the imputed values themselves are in the bundle")
+    excuse(at("missing.reference[.*].shifts"), "they rest on the parameters that our sampler drew; what follows from them is R's")
     file <- data_file(plan$outcome, ".imputed.csv")
     if (!file.exists(file)) excuse(at("missing.(imputation|delta)"), paste("no", file, ": the imputed values are not in the bundle"))
     else repeat_imputation(r, d, sd_main, at, read_table(file))
@@ -622,7 +632,7 @@ repeat_imputation <- function(r, d, sd_main, at, imputed) {
     q <- p
     for (column in unique(s$column)) {
       rows <- s[s$column == column, ]
-      q[[column]][match(rows$pupil, q$pupil)] <- as.numeric(rows$value)
+      q[[column]][match(rows$pupil, q$pupil)] <- if (is.numeric(q[[column]])) as.numeric(rows$value) else as.character(rows$value)
     }
     q$lost <- ""
     framed(q, plan$outcome, unlist(plan$covariates))
@@ -642,6 +652,25 @@ repeat_imputation <- function(r, d, sd_main, at, imputed) {
     here <- at("missing.imputation.contrasts[", k - 1, "]")
     hold(paste0(here, ".difference"), x$difference, pool(q, s, complete, plan$level))
     hold(paste0(here, ".effect_size"), x$effect_size, pool(q / sds, s / sds, complete, plan$level))
+  }
+  if (!is.null(m$imputation$icc)) {
+    icc <- lapply(filled, function(fr) icc_of(models(fr, "empty", whole = FALSE)$empty))
+    hold(at("missing.imputation.icc"), m$imputation$icc, pool(vapply(icc, `[[`, 0, "value"), vapply(icc, `[[`, 0, "se"), max(1, nrow(d$schools) - 1), plan$level))
+  }
+  if (!is.null(m$imputation$joint)) { # D1 of Li, Raghunathan and Rubin
+    i <- vapply(m$imputation$contrasts, function(x) term(x$arm), 0); k <- length(i); n <- length(fitted)
+    q <- do.call(rbind, lapply(fitted, function(f) f$b[i])); u <- Reduce(`+`, lapply(fitted, function(f) f$v[i, i])) / n
+    riv <- (1 + 1 / n) * sum(diag(cov(q) %*% solve(u))) / k
+    t <- k * (n - 1); f <- as.numeric(colMeans(q) %*% solve(u) %*% colMeans(q)) / (k * (1 + riv))
+    df2 <- if (t > 4) 4 + (t - 4) * (1 + (1 - 2 / t) / riv)^2 else t * (1 + 1 / k) * (1 + 1 / riv)^2 / 2
+    hold(at("missing.imputation.joint"), m$imputation$joint, list(f = f, df1 = k, df2 = df2, p = pf(f, k, df2, lower.tail = FALSE), relative_increase = riv))
+  }
+  if (slow && length(m$reference) > 0) {
+    excuse(at("missing.reference"), "Kenward and Roger's standard errors of every imputation would take pbkrtest hours")
+  } else for (k in seq_along(m$reference)) {
+    x <- m$reference[[k]]; i <- term(x$arm); moved <- gone & p$arm == x$arm
+    fits <- Map(function(f, fr, by) fit_mixed(NULL, NULL, like = f$lf, y = fr$frame$y + by * moved[fr$use], whole = FALSE), fitted, filled, unlist(x$shifts))
+    hold(at("missing.reference[", k - 1, "].difference"), x$difference, pool(vapply(fits, function(f) f$b[[i]], 0), vapply(fits, function(f) f$se[[i]], 0), complete, plan$level))
   }
   if (slow && length(m$delta) > 0) {
     excuse(at("missing.delta"), "Kenward and Roger's standard errors of every shift and imputation would take pbkrtest hours")
