@@ -287,10 +287,10 @@ var (
 		"primary-scales", "primary-variance", "primary-model", "secondary-effects",
 		"estimation", "robustness", "shifts", "compliance",
 		"adjusted", "community-list", "community-schools",
-		"every-estimate", "imputation", "sampler", "attrition-steps", "attrition-margins",
+		"every-estimate", "attrition-steps", "attrition-margins",
 	}
 	pupilless = []string{
-		"design", "stages", "exits", "regions", "drawn", "taking-part", "not-run",
+		"design", "stages", "exits", "regions", "drawn", "taking-part", "not-run", "imputation", "sampler",
 		"sessions", "deviation-list", "outside-runs", "digests", "acts", "ledger", "end",
 		"about", "eligibility", "settings", "programme", "outcomes", "publication",
 		"secondary-list", "subgroup-list", "missing-settings", "further-settings",
