@@ -33,6 +33,9 @@ type Fit struct {
 	// arithmetic), variances at zero left out.
 	Iterations int
 	Gradient   float64
+	// Tolerance is the size of a step, relative to the variances, at which the
+	// search stops.
+	Tolerance float64
 	// Singular says that a variance was estimated as exactly zero, or a
 	// covariance matrix of slopes as not of full rank.
 	Singular bool
@@ -325,6 +328,11 @@ func (s *solution) onBoundary() bool {
 
 const maxSteps = 200
 
+// stepTolerance is the size of a step, relative to the variances, at which the
+// search stops. Where rounding keeps steps from becoming as small, it stops when
+// Newton's steps, below 1e-9, no longer shrink.
+const stepTolerance = 1e-13
+
 // climb goes uphill from phi to the root of the score under a constraint, by
 // Newton steps where the observed information is positive definite and by
 // Fisher scoring where it is not. A free variance whose score is negative at
@@ -380,7 +388,7 @@ func (r *reduced) climb(c *constraint, phi []float64, method Method, ev *evaluat
 			gain += g[k] * step[i]
 			grad = math.Max(grad, math.Abs(g[k])*ref)
 		}
-		if len(on) == 0 || size < 1e-13 || (newton && size < 1e-9 && size >= last) {
+		if len(on) == 0 || size < stepTolerance || (newton && size < 1e-9 && size >= last) {
 			sol := &solution{theta: theta, iterations: it, gradient: grad, dev: ev.dev, zero: make([]bool, n)}
 			for k := range phi {
 				sol.zero[k] = c.nonneg[k] && phi[k] == 0
@@ -538,7 +546,7 @@ const notApart = "it cannot be told from the variances of the other levels in th
 func (f *Fit) take(sol *solution) {
 	r, d := f.r, f.data
 	f.theta = sol.theta
-	f.Iterations, f.Gradient = sol.iterations, sol.gradient
+	f.Iterations, f.Gradient, f.Tolerance = sol.iterations, sol.gradient, stepTolerance
 	f.Singular = sol.onBoundary()
 	r.evaluate(sol.theta, f.Method, true, &f.ev)
 	np, p := len(r.params), r.p

@@ -8,6 +8,10 @@ import (
 	"evenhand/analysis"
 )
 
+// logisticTolerance is the size of a step, columns standardised, at which the
+// search of a logistic model stops.
+const logisticTolerance = 1e-11
+
 // Logistic is a logistic model with a random intercept,
 //
 //	logit P(y = 1) = Xβ + σv, v standard normal by group,
@@ -30,6 +34,7 @@ type Logistic struct {
 	ICC        float64
 	LogLik     float64
 	Iterations int
+	Tolerance  float64 // size of a step, columns standardised, at which the search stops
 	Gradient   float64 // largest |∂ log likelihood / ∂ parameter|, columns standardised
 	Singular   bool    // whether σ was estimated as 0
 
@@ -560,6 +565,7 @@ func (f *Logistic) maximise(beta []float64) error {
 	psi := append(append([]float64(nil), beta...), 0.5)
 	ll := g.value(psi, grad)
 	converged := false
+	f.Tolerance = logisticTolerance
 	for it := 1; it <= 100; it++ {
 		f.Iterations = it
 		if psi[p] < 1e-4 {
@@ -589,7 +595,7 @@ func (f *Logistic) maximise(beta []float64) error {
 		for _, s := range grad {
 			f.Gradient = math.Max(f.Gradient, math.Abs(s))
 		}
-		if size < 1e-11 || f.Gradient < 1e-9 && size < 1e-6 {
+		if size < logisticTolerance || f.Gradient < 1e-9 && size < 1e-6 {
 			converged = true
 			break
 		}

@@ -51,6 +51,7 @@ type fitFlags struct {
 	chance    string
 	bootstrap int
 	resample  choice
+	wild      int
 
 	// Worked out by check.
 	changed             map[string]bool // flags that were given
@@ -163,6 +164,7 @@ func (a *app) fitCommand() *cobra.Command {
 	flags.StringVar(&f.chance, "chance", "", "with --design of method constrained: the draw's chance (chance.txt)")
 	flags.IntVar(&f.bootstrap, "bootstrap", 0, "bootstrap replicates")
 	addChoice(c, &f.resample, "resample", string(permute.Schools), "with --bootstrap: what varies", string(permute.Schools), string(permute.Pupils), string(permute.Both), string(permute.Residual))
+	flags.IntVar(&f.wild, "wild", 0, "model ols: replicates of the wild cluster bootstrap of the arms (every assignment of signs with at most 12 schools)")
 	flags.Uint64Var(&f.seed, "seed", 1, "seed of simulated numbers: the same seed gives the same answer")
 	return c
 }
@@ -247,6 +249,12 @@ func (f *fitFlags) check() error {
 	if f.resampled && (f.bootstrap < 100 || f.bootstrap > 1_000_000) {
 		say("--bootstrap: from 100 to 1,000,000 replicates")
 	}
+	if f.changed["wild"] && (f.wild < 100 || f.wild > 1_000_000) {
+		say("--wild: from 100 to 1,000,000 replicates")
+	}
+	if f.changed["wild"] && f.cluster == "" {
+		say("--wild turns the signs of whole schools' residuals: --cluster is missing")
+	}
 	if f.resampled && f.cluster == "" {
 		say("--bootstrap resamples schools, or pupils in schools: --cluster is missing")
 	}
@@ -258,7 +266,7 @@ func (f *fitFlags) check() error {
 		{"design", f.permuted, "--permute"}, {"roster", f.design != "", "--design"}, {"chance", f.design != "", "--design"},
 		{"resample", f.resampled, "--bootstrap"}, {"pairs", f.strataCol != "", "--strata"},
 		{"strata", model == modelMeans || f.permuted || f.resampled, "--model means, --permute or --bootstrap"},
-		{"seed", model == modelBayes || f.permuted || f.resampled, "--model bayes, --permute or --bootstrap"},
+		{"seed", model == modelBayes || f.permuted || f.resampled || f.wild > 0, "--model bayes, --permute, --bootstrap or --wild"},
 		{"population", f.estimator.value == byRCTYes, "--estimator rct-yes"},
 		{"weighting", f.estimator.value != byDifference, "--estimator cluster-means or rct-yes"},
 	} {
@@ -444,6 +452,7 @@ type fitJSON struct {
 	Posterior     *fitPosterior      `json:"posterior"`
 	Randomisation *fitRandomisation  `json:"randomisation_inference"`
 	Bootstrap     *fitBootstrap      `json:"bootstrap"`
+	Wild          []robust.Bootstrap `json:"wild_bootstrap"` // null unless asked for
 	Warnings      []analysis.Warning `json:"warnings"`
 
 	statistic  string // "t" or "z", for the table
@@ -508,7 +517,10 @@ type fitCriterion struct {
 type fitConvergence struct {
 	Iterations int     `json:"iterations"`
 	Gradient   float64 `json:"gradient"`
-	Singular   bool    `json:"singular"`
+	// Tolerance is the size of a step, relative to the variances, at which the
+	// search stops.
+	Tolerance float64 `json:"tolerance"`
+	Singular  bool    `json:"singular"`
 }
 
 type fitEffect struct {
@@ -520,6 +532,10 @@ type fitEffect struct {
 	CI          [2]float64     `json:"ci"`
 	DF          *float64       `json:"df"`
 	Method      string         `json:"method"`
+	// Hedges' small-sample factor for the SD and its degrees of freedom; Value is
+	// without it.
+	HedgesJ  *float64 `json:"hedges_j"`
+	HedgesDF *float64 `json:"hedges_df"`
 }
 
 type fitGMLM struct {
@@ -590,12 +606,12 @@ func (a *app) fit(f fitFlags) error {
 	if err != nil {
 		return err
 	}
+	var out *fitJSON
 	r, err := d.fitRows(f, a.readFile)
-	if err != nil {
-		return err
+	if err == nil {
+		r.open = a.readTable
+		out, err = r.fit()
 	}
-	r.open = a.readTable
-	out, err := r.fit()
 	var single *mixed.NotIdentifiedError
 	var empty *mixed.EmptyArmError
 	switch {
@@ -931,6 +947,7 @@ func (a *app) showFit(out *fitJSON) {
 	a.showPosterior(out.Posterior)
 	a.showRandomisation(out.Randomisation)
 	a.showBootstrap(out.Bootstrap)
+	a.showWild(out.Wild)
 	for _, w := range out.Warnings {
 		a.say("warning (%s): %s", w.Code, w.Text)
 	}

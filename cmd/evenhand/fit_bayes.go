@@ -127,6 +127,23 @@ func (r *fitRows) bayes(out *fitJSON) error {
 				out.EffectSizes = append(out.EffectSizes, fitEffect{Term: term, Denominator: scale, Value: q.Mean, SE: some(q.SD), CI: [2]float64{q.Low, q.High}, Method: "posterior, equal tails"})
 			}
 		}
+		// The difference over SDs that are taken as known.
+		empty, err := mixed.New(r.data.Empty(), mixed.Model{})
+		if err != nil {
+			return err
+		}
+		q, _ := p.Quantity(term)
+		raw, err := r.rawSDs(a)
+		if err != nil {
+			return err
+		}
+		raw[analysis.ScaleTotalEmpty] = denominator{sd: totalSD(empty)}
+		raw[analysis.ScaleWithinEmpty] = denominator{sd: math.Sqrt(empty.VarianceOf(mixed.Residual))}
+		for _, scale := range []analysis.Scale{analysis.ScaleTotalEmpty, analysis.ScaleWithinEmpty, analysis.ScalePooledSD, analysis.ScaleControlSD} {
+			if s := raw[scale].sd; s > 0 {
+				out.EffectSizes = append(out.EffectSizes, fitEffect{Term: term, Denominator: scale, SD: some(s), Value: q.Mean / s, SE: some(q.SD / s), CI: [2]float64{q.Low / s, q.High / s}, Method: "posterior, equal tails; the SD taken as known"})
+			}
+		}
 		above, err := p.Exceeds(bayes.EffectName(arm, analysis.ScaleTotalUnconditional), thresholds)
 		if err != nil {
 			return err

@@ -33,7 +33,7 @@ func (r *fitRows) mixed(out *fitJSON) error {
 	out.Model = fit.Description
 	out.Warnings = append(out.Warnings, fit.Warnings...)
 	out.Criterion = &fitCriterion{string(fit.Method), fit.Criterion}
-	out.Convergence = &fitConvergence{fit.Iterations, fit.Gradient, fit.Singular}
+	out.Convergence = &fitConvergence{fit.Iterations, fit.Gradient, fit.Tolerance, fit.Singular}
 	out.groups(fit.Groups)
 	tests, err := fit.Tests(df, r.confidence)
 	if err != nil {
@@ -118,7 +118,7 @@ func (out *fitJSON) groups(all []mixed.GroupCount) {
 }
 
 func (out *fitJSON) effect(term string, e analysis.Estimate) {
-	out.EffectSizes = append(out.EffectSizes, fitEffect{term, e.Scale, someOr0(e.SD), e.Value, some(e.SE), [2]float64{e.Interval.Low, e.Interval.High}, finiteDF(e.DF), e.Interval.Method})
+	out.EffectSizes = append(out.EffectSizes, fitEffect{term, e.Scale, someOr0(e.SD), e.Value, some(e.SE), [2]float64{e.Interval.Low, e.Interval.High}, finiteDF(e.DF), e.Interval.Method, someOr0(e.HedgesJ), someOr0(e.HedgesDF)})
 	for _, w := range e.Warnings {
 		if !slices.Contains(out.Warnings, w) {
 			out.Warnings = append(out.Warnings, w)
@@ -139,7 +139,7 @@ func (r *fitRows) logistic(out *fitJSON) error {
 	out.Model, out.statistic = fit.Description, "z"
 	out.Warnings = append(out.Warnings, fit.Warnings...)
 	out.Criterion = &fitCriterion{"ML", -2 * fit.LogLik}
-	out.Convergence = &fitConvergence{fit.Iterations, fit.Gradient, fit.Singular}
+	out.Convergence = &fitConvergence{fit.Iterations, fit.Gradient, fit.Tolerance, fit.Singular}
 	out.groups(fit.Groups)
 	for _, c := range fit.Coefficients {
 		t, err := fit.Test(c.Name, r.confidence)
@@ -245,6 +245,18 @@ func (r *fitRows) ols(out *fitJSON) error {
 		return err
 	}
 	r.jointTests(out, func(columns []int) (fitJoint, error) { return robustJoint(judged, fit, columns) })
+	if r.wild > 0 {
+		for _, c := range all {
+			if r.armOf(c.Name) < 0 {
+				continue
+			}
+			b, err := fit.WildBootstrap(c.Name, robust.BootstrapOptions{Level: r.confidence, Replicates: r.wild, Seed: r.seed})
+			if err != nil {
+				return err
+			}
+			out.Wild = append(out.Wild, b)
+		}
+	}
 	return r.linearEffects(out, all, fit)
 }
 
@@ -263,32 +275,60 @@ func (r *fitRows) linearEffects(out *fitJSON, all []robust.Coefficient, fit *rob
 		out.Warnings = append(out.Warnings, analysis.Warning{Code: mixed.WarnIllConditioned,
 			Text: fmt.Sprintf("Column %s is nearly a combination of the columns before it (only %.1g of its length is its own): its coefficient is hardly determined, and about %d of 16 digits of it are lost to how the data were rounded.", fit.Weakest, fit.Own, int(math.Ceil(-math.Log10(fit.Own))))})
 	}
-	sd := map[analysis.Scale]float64{analysis.ScaleTotalConditional: fit.Sigma}
-	for scale, data := range map[analysis.Scale]*mixed.Data{analysis.ScaleTotalUnconditional: r.data.Unconditional(), analysis.ScaleTotalEmpty: r.data.Empty()} {
-		f, err := r.least(data)
-		if err != nil {
-			return err
-		}
-		sd[scale] = f.Sigma
+	sd, err := r.leastSDs()
+	if err != nil {
+		return err
 	}
+	sd[analysis.ScaleTotalConditional] = denominator{fit.Sigma, float64(fit.DFResidual)}
 	for _, c := range all {
 		arm := r.armOf(c.Name)
 		if arm < 0 && (r.receivedCol == "" || c.Name != r.receivedCol) {
 			continue
 		}
-		raw, err := r.rawSDs(arm)
-		if err != nil {
+		if err := r.divide(out, sd, c.Name, arm, c.Estimate, c.SE, c.DF, c.Interval); err != nil {
 			return err
 		}
-		for _, scale := range effectsize.Scales {
-			s, ok := sd[scale]
-			if !ok {
-				s, ok = raw[scale]
-			}
-			if ok && s > 0 {
-				out.EffectSizes = append(out.EffectSizes, fitEffect{c.Name, scale, some(s), c.Estimate / s, some(c.SE / s), [2]float64{c.Interval.Low / s, c.Interval.High / s}, finiteDF(c.DF), c.Interval.Method + "; the difference's interval over the SD"})
-			}
+	}
+	return nil
+}
+
+// denominator is an SD with its degrees of freedom.
+type denominator struct{ sd, df float64 }
+
+// leastSDs are the residual SDs of the models of the arms alone and of the
+// intercept alone, without school effects.
+func (r *fitRows) leastSDs() (map[analysis.Scale]denominator, error) {
+	sd := map[analysis.Scale]denominator{}
+	for scale, data := range map[analysis.Scale]*mixed.Data{analysis.ScaleTotalUnconditional: r.data.Unconditional(), analysis.ScaleTotalEmpty: r.data.Empty()} {
+		f, err := r.least(data)
+		if err != nil {
+			return nil, err
 		}
+		sd[scale] = denominator{f.Sigma, float64(f.DFResidual)}
+	}
+	return sd, nil
+}
+
+// divide adds the effect sizes of a difference by the SDs given and by raw ones,
+// its interval divided likewise.
+func (r *fitRows) divide(out *fitJSON, sd map[analysis.Scale]denominator, term string, arm int, estimate, se, df float64, interval analysis.Interval) error {
+	raw, err := r.rawSDs(arm)
+	if err != nil {
+		return err
+	}
+	for _, scale := range effectsize.Scales {
+		d, ok := sd[scale]
+		if !ok {
+			d, ok = raw[scale]
+		}
+		if !ok || !(d.sd > 0) {
+			continue
+		}
+		e := fitEffect{term, scale, some(d.sd), estimate / d.sd, some(se / d.sd), [2]float64{interval.Low / d.sd, interval.High / d.sd}, finiteDF(df), interval.Method + "; the difference's interval over the SD", nil, nil}
+		if d.df > 1 {
+			e.HedgesJ, e.HedgesDF = some(effectsize.J(d.df)), some(d.df)
+		}
+		out.EffectSizes = append(out.EffectSizes, e)
 	}
 	return nil
 }
@@ -305,7 +345,7 @@ func (r *fitRows) armOf(term string) int {
 
 // rawSDs are the SDs of raw scores, for the comparison of an arm with the
 // control arm (of all other arms with it, where arm is negative).
-func (r *fitRows) rawSDs(arm int) (map[analysis.Scale]float64, error) {
+func (r *fitRows) rawSDs(arm int) (map[analysis.Scale]denominator, error) {
 	var treated, control []float64
 	for i, a := range r.data.Arm {
 		switch {
@@ -323,7 +363,10 @@ func (r *fitRows) rawSDs(arm int) (map[analysis.Scale]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[analysis.Scale]float64{analysis.ScalePooledSD: describe.PooledSD(t.SD, t.N, c.SD, c.N), analysis.ScaleControlSD: c.SD}, nil
+	return map[analysis.Scale]denominator{
+		analysis.ScalePooledSD:  {describe.PooledSD(t.SD, t.N, c.SD, c.N), float64(t.N + c.N - 2)},
+		analysis.ScaleControlSD: {c.SD, float64(c.N - 1)},
+	}, nil
 }
 
 // fitIV is what instrumental variables add.
@@ -440,6 +483,10 @@ func (r *fitRows) means(out *fitJSON) error {
 	case b:
 		design = means.Blocked
 	}
+	sd, err := r.leastSDs()
+	if err != nil {
+		return err
+	}
 	control := r.data.Control
 	for a, arm := range r.data.Arms {
 		if a == control {
@@ -489,14 +536,8 @@ func (r *fitRows) means(out *fitJSON) error {
 		out.Model = e.Method
 		term := mixed.ArmTerm(arm, r.data.Arms[control])
 		out.Coefficients = append(out.Coefficients, fitCoefficient{term, e.Value, e.SE, finiteDF(e.DF), some(e.Statistic), some(e.P), [2]float64{e.Interval.Low, e.Interval.High}, e.DFMethod})
-		raw, err := r.rawSDs(a)
-		if err != nil {
+		if err := r.divide(out, sd, term, a, e.Value, e.SE, e.DF, e.Interval); err != nil {
 			return err
-		}
-		for _, scale := range effectsize.Scales {
-			if s, ok := raw[scale]; ok && s > 0 {
-				out.EffectSizes = append(out.EffectSizes, fitEffect{term, scale, some(s), e.Value / s, some(e.SE / s), [2]float64{e.Interval.Low / s, e.Interval.High / s}, finiteDF(e.DF), e.Interval.Method + "; the difference's interval over the SD"})
-			}
 		}
 	}
 	return nil

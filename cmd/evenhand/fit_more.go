@@ -314,3 +314,14 @@ func (a *app) showMonths(all []fitMonths) {
 		a.say("months of progress, %s: %s (%s; %s)", m.Term, text, m.Table, m.Note)
 	}
 }
+
+func (a *app) showWild(all []robust.Bootstrap) {
+	for _, b := range all {
+		how := fmt.Sprintf("%d replicates", b.Replicates)
+		if b.Enumerated {
+			how = fmt.Sprintf("all %d assignments", b.Replicates)
+		}
+		a.say("")
+		a.say("wild cluster bootstrap of %s (%s weights, %s): p = %.4g, interval %.6g to %.6g", b.Name, b.Weights, how, b.P, b.Low, b.High)
+	}
+}
