@@ -33,7 +33,7 @@ func (w *writer) recipe(r *sap.Results, c sap.Contrast, scale analysis.Scale) *R
 	if _, done := w.cooked.of[key(c.EffectSize.Scale)]; !done {
 		w.cooked.of[key(c.EffectSize.Scale)] = nil
 		t := &Table{ID: fmt.Sprintf("recipe-%d", len(w.cooked.tables)+1), Title: "How the effect size came about: " + outcomeName(w, r),
-			Columns: []Column{{Title: "Quantity"}, {"Value, all digits", true}, {Title: "Formula"}, {Title: "Where it stands, and source"}}}
+			Columns: []Column{{Title: "Quantity"}, {"Value, all digits", true}, {Title: "Formula and what goes into it"}, {Title: "Code, and source"}}}
 		if len(r.Contrasts) > 1 {
 			t.Title += ", " + w.label(c.Arm)
 		}
@@ -77,10 +77,11 @@ func (w *writer) steps(t *Table, r sap.Results, c sap.Contrast, e analysis.Estim
 		if rest && strings.HasPrefix(p.What, "effect size") {
 			name += ", by " + shortScale(e.Scale)
 		}
-		add(Row{Cells: []*Cell{words(name), number(p.Value, Exact), words(p.Formula), words(p.Source)}, Strong: true})
-		for _, in := range p.Inputs {
-			add(Row{Cells: []*Cell{words(in.Name), number(in.Value, Exact), absent("goes into it"), absent("–")}, Inset: true})
+		formula := p.Formula
+		for i, in := range p.Inputs {
+			formula += map[bool]string{true: "; with ", false: ", "}[i == 0] + in.Name + " = " + Exact.Write(in.Value)
 		}
+		add(Row{Cells: []*Cell{words(name), number(p.Value, Exact), words(formula), words(p.Source)}, Strong: strings.HasPrefix(p.What, "effect size")})
 	}
 	return made
 }

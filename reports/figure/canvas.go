@@ -94,7 +94,7 @@ const (
 // arms are the marks of arms: colours from Okabe and Ito's palette, which
 // readers with any of the common forms of colour blindness can tell apart,
 // each with a shape and a filling of its own. The control arm is always open.
-var armColours = []string{"#0072b2", "#d55e00", "#007a5a", "#a8447f", "#8a6d00", "#3f4f9f"}
+var armColours = []string{"#0072b2", "#d55e00", "#009e73", "#a8447f", "#8a6d00", "#3f4f9f"}
 
 func colourOf(class string) string {
 	switch class {

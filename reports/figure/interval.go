@@ -71,7 +71,7 @@ func (p Intervals) draw() (*canvas, float64) {
 			w = width
 		}
 		lines := Wrap(r.Label, w-4, normal, r.Strong || r.Heading, 3)
-		h := math.Max(26, float64(len(lines))*lead+11)
+		h := math.Max(23, float64(len(lines))*lead+8)
 		rows[i] = laid{lines, y + h/2, h}
 		y += h
 	}

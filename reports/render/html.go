@@ -78,18 +78,13 @@ type cooked struct {
 type step struct {
 	Name, Formula, Source string
 	Value                 *reports.Cell
-	Inset                 bool
 }
 
 func recipeOf(r *reports.Recipe, row reports.Row) cooked {
 	out := cooked{Name: row.Cells[0].String(), R: r.R, Stata: r.Stata, Notes: r.Notes}
 	for _, i := range r.Steps {
 		from := r.Table.Rows[i]
-		s := step{Name: from.Cells[0].String(), Value: from.Cells[1], Inset: from.Inset}
-		if !from.Inset {
-			s.Formula, s.Source = from.Cells[2].String(), from.Cells[3].String()
-		}
-		out.Steps = append(out.Steps, s)
+		out.Steps = append(out.Steps, step{from.Cells[0].String(), from.Cells[2].String(), from.Cells[3].String(), from.Cells[1]})
 	}
 	return out
 }

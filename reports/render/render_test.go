@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -340,6 +342,64 @@ func TestAccessible(t *testing.T) {
 		}
 		if regexp.MustCompile(`<th(?: class="n")?>`).MatchString(page) {
 			t.Errorf("%s: a heading of a table without a scope", name)
+		}
+	}
+}
+
+// Text stands out from what it stands on by 4.5 to 1 and marks by 3 to 1, as
+// WCAG 2 asks at level AA, on light, dark and printed pages.
+func TestContrast(t *testing.T) {
+	css := mustRead("templates/report.css")
+	sets := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(css, -1)
+	if len(sets) != 3 {
+		t.Fatalf("%d sets of colours, not those of light, dark and print", len(sets))
+	}
+	luminance := func(hex string) float64 {
+		if len(hex) == 3 {
+			hex = string([]byte{hex[0], hex[0], hex[1], hex[1], hex[2], hex[2]})
+		}
+		v, err := strconv.ParseUint(hex, 16, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := func(b uint64) float64 {
+			x := float64(b&0xff) / 255
+			if x <= 0.04045 {
+				return x / 12.92
+			}
+			return math.Pow((x+0.055)/1.055, 2.4)
+		}
+		return 0.2126*part(v>>16) + 0.7152*part(v>>8) + 0.0722*part(v)
+	}
+	contrast := func(a, b string) float64 {
+		x, y := luminance(a), luminance(b)
+		return (math.Max(x, y) + 0.05) / (math.Min(x, y) + 0.05)
+	}
+	if c := contrast("767676", "fff"); math.Abs(c-4.54) > 0.01 {
+		t.Fatalf("the measure is wrong: %v", c)
+	}
+	for i, set := range sets {
+		colour := map[string]string{}
+		for _, m := range regexp.MustCompile(`--([a-z0-9-]+): #([0-9a-f]{3,6});`).FindAllStringSubmatch(set[1], -1) {
+			colour[m[1]] = m[2]
+		}
+		check := func(what, on string, least float64) {
+			if colour[what] == "" || colour[on] == "" {
+				t.Errorf("set %d lacks %s or %s", i, what, on)
+			} else if c := contrast(colour[what], colour[on]); c < least {
+				t.Errorf("set %d: %s on %s has a contrast of %.2f, less than %v", i, what, on, c, least)
+			}
+		}
+		for _, on := range []string{"paper", "tint", "box", "shade", "zone1", "zone2"} {
+			check("ink", on, 4.5)
+			check("mute", on, 4.5)
+		}
+		check("ink", "warn-tint", 4.5)
+		check("warn", "warn-tint", 4.5)
+		check("accent", "paper", 4.5)
+		check("accent", "warn-tint", 4.5)
+		for a := range 6 {
+			check(fmt.Sprint("arm", a), "paper", 3)
 		}
 	}
 }
