@@ -126,10 +126,10 @@ func (e *DisagreeError) Error() string {
 // Verify draws again from the committed texts and compares with the
 // allocation text. It returns nil if every byte agrees, a *DisagreeError that
 // names the first unit that differs with both values, or what is wrong with
-// one of the texts.
-func Verify(designText, rosterText []byte, chance Chance, allocationText []byte) error {
+// one of the texts. earlier are the waves drawn before, already verified.
+func Verify(designText, rosterText []byte, chance Chance, allocationText []byte, earlier ...Drawn) error {
 	return verify(designText, rosterText, allocationText, func(d Design, r Roster) (*Allocation, error) {
-		return Draw(d, r, chance)
+		return Draw(d, r, chance, earlier...)
 	})
 }
 

@@ -71,7 +71,7 @@ func BenchmarkConstrained(b *testing.B) {
 func BenchmarkRedraws(b *testing.B) {
 	r := bench114(b)
 	d := Design{Method: Stratified, Arms: twoArms, Misfits: Pooled}
-	redraw, err := Redraws(d, r, Chance(Digest(nil)))
+	redraw, err := Redraws(d, Wave{r, Chance(Digest(nil))})
 	if err != nil {
 		b.Fatal(err)
 	}

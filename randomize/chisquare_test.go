@@ -11,8 +11,8 @@ import (
 
 // Every test of this file makes 100,000 draws from fixed seeds and compares
 // with an exact distribution by chi-square. The critical value is that of a
-// false-alarm rate of one in a million for each test, so that with the dozen
-// tests here a correct rule would have had one chance in 80,000 of failing when
+// false-alarm rate of one in a million for each test, so that with the two dozen
+// tests here a correct rule would have had one chance in 40,000 of failing when
 // the seeds were fixed; from then on the result does not change.
 const (
 	chiDraws   = 100_000
@@ -133,7 +133,57 @@ func TestChiSquareMethods(t *testing.T) {
 			for _, one := range list {
 				p[keyOf(one.Arms)], _ = one.P.Float64()
 			}
-			redraw, err := Redraws(d, r, Chance(Digest([]byte("chi-square"))))
+			redraw, err := Redraws(d, Wave{r, Chance(Digest([]byte("chi-square")))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts := map[string]int{}
+			for i := range chiDraws {
+				counts[keyOf(redraw(i))]++
+			}
+			wantChi(t, name, counts, p)
+		})
+	}
+}
+
+// TestChiSquareWaves: the methods that go on from earlier waves give two waves
+// the distribution of one in which the second comes after the first; blocks
+// begin anew, so that the waves are independent.
+func TestChiSquareWaves(t *testing.T) {
+	t.Parallel()
+	r := chiRoster(t)
+	r.Units = r.Units[:4]
+	cut := func(from, to int) Roster { return Roster{Columns: r.Columns, Units: r.Units[from:to]} }
+	for name, d := range map[string]Design{
+		"blocks":       {Method: Blocks, Arms: twoArms, Blocks: []int{2, 4}},
+		"simple":       {Method: Simple, Arms: []ArmSpec{{"a", 1}, {"b", 2}, {"c", 1}}},
+		"efron":        {Method: Efron, Arms: twoArms, BestPerMille: 667},
+		"minimisation": {Method: Minimisation, Arms: twoArms, Imbalance: ImbalanceSD, BestPerMille: 800, Weights: []ColumnWeight{{"level", 2}, {columnStratum, 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := map[string]float64{}
+			list := func(r Roster) []Possible {
+				all, err := d.Enumerate(r, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return all
+			}
+			if d.Method == Blocks {
+				for _, x := range list(cut(0, 2)) {
+					for _, y := range list(cut(2, 4)) {
+						px, _ := x.P.Float64()
+						py, _ := y.P.Float64()
+						p[keyOf(append(append([]int{}, x.Arms...), y.Arms...))] = px * py
+					}
+				}
+			} else {
+				for _, x := range list(r) {
+					p[keyOf(x.Arms)], _ = x.P.Float64()
+				}
+			}
+			redraw, err := Redraws(d, Wave{cut(0, 2), Chance(Digest([]byte("first")))}, Wave{cut(2, 4), Chance(Digest([]byte("second")))})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,31 +14,34 @@ import (
 // Where communities are formed under constraints and none of the starts meets
 // them for the schools that were drawn, the error is a *CommunityError, which
 // holds the arms: they stand.
-func Draw(d Design, r Roster, c Chance) (*Allocation, error) {
-	return drawIn(domainDraw, 0, d, r, c)
+//
+// earlier are the waves drawn before, if there are any (see waves.go).
+func Draw(d Design, r Roster, c Chance, earlier ...Drawn) (*Allocation, error) {
+	return drawIn(domainDraw, 0, d, r, c, earlier)
 }
 
 // Rehearse makes rehearsal number n (0 or more) of the same draw. Its seed is
 // of another domain: a rehearsal can never equal the draw by design.
-func Rehearse(d Design, r Roster, c Chance, n int) (*Allocation, error) {
+func Rehearse(d Design, r Roster, c Chance, n int, earlier ...Drawn) (*Allocation, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("rehearse draw: number %d is negative; rehearsals are numbered from 0", n)
 	}
-	return drawIn(domainRehearsal, n, d, r, c)
+	return drawIn(domainRehearsal, n, d, r, c, earlier)
 }
 
-func drawIn(domain string, number int, d Design, r Roster, c Chance) (*Allocation, error) {
-	if err := errors.Join(Check(d, r), c.Validate()); err != nil {
+func drawIn(domain string, number int, d Design, r Roster, c Chance, earlier []Drawn) (*Allocation, error) {
+	if err := errors.Join(Check(d, r), d.checkEarlier(r, earlier), c.Validate()); err != nil {
 		return nil, err
 	}
 	s := newSeed(domain, number, Digest(d.Text()), Digest(r.Text()), c)
-	return drawFrom(s, d, r)
+	return drawFrom(s, d, r, earlier)
 }
 
 // drawFrom draws from a seed what has been checked.
-func drawFrom(s seed, d Design, r Roster) (*Allocation, error) {
+func drawFrom(s seed, d Design, r Roster, earlier []Drawn) (*Allocation, error) {
 	reduced, back := clusters(d, r)
 	p := newPlan(d, reduced)
+	p.earlier = earlier
 	arms := p.arms(newKeyed(s))
 	places, formErr := formCommunities(newKeyed(s), d, reduced, arms)
 	a := &Allocation{Assignments: make([]Assignment, len(r.Units))}
@@ -76,6 +79,8 @@ type plan struct {
 	deck   deck
 	strata []stratum
 	queue  [][]int // methods that take units one after another: places in order of arrival, for each stratum
+
+	earlier []Drawn // waves drawn before: what minimisation and efron go on from
 }
 
 func newPlan(d Design, r Roster) *plan {
@@ -191,7 +196,7 @@ func (p *plan) simple(src source, arms []int) {
 func (p *plan) efron(src source, arms []int) {
 	for i, s := range p.strata {
 		coin := src.stream("efron/" + s.name)
-		lead := 0 // units of the first arm less units of the second
+		lead := p.lead(s.name) // units of the first arm less units of the second
 		for _, unit := range p.queue[i] {
 			arm := 0
 			switch {
@@ -206,6 +211,19 @@ func (p *plan) efron(src source, arms []int) {
 			lead += 1 - 2*arm
 		}
 	}
+}
+
+// lead is by how many units the first of two arms is ahead in a stratum after
+// the earlier waves.
+func (p *plan) lead(stratum string) (lead int) {
+	for _, e := range p.earlier {
+		for i, u := range e.Roster.Units {
+			if u.Stratum == stratum {
+				lead += 1 - 2*p.design.arm(e.Allocation.Assignments[i].Arm)
+			}
+		}
+	}
+	return lead
 }
 
 // clusters reduces a roster to one unit for each value of the design's cluster

@@ -1,6 +1,7 @@
 package randomize
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -27,18 +28,18 @@ type CommunityChoices struct {
 // Choices reports for every arm with searched communities what the search left
 // to chance in the draw from this chance: pairs that were always or never
 // together show how far forming them was designed rather than drawn.
-func Choices(d Design, r Roster, c Chance) ([]CommunityChoices, error) {
-	return choicesIn(domainDraw, 0, d, r, c)
+func Choices(d Design, r Roster, c Chance, earlier ...Drawn) ([]CommunityChoices, error) {
+	return choicesIn(domainDraw, 0, d, r, c, earlier)
 }
 
 // RehearseChoices reports the same of rehearsal number n, before the draw.
-func RehearseChoices(d Design, r Roster, c Chance, n int) ([]CommunityChoices, error) {
-	return choicesIn(domainRehearsal, n, d, r, c)
+func RehearseChoices(d Design, r Roster, c Chance, n int, earlier ...Drawn) ([]CommunityChoices, error) {
+	return choicesIn(domainRehearsal, n, d, r, c, earlier)
 }
 
-func choicesIn(domain string, number int, d Design, r Roster, c Chance) ([]CommunityChoices, error) {
+func choicesIn(domain string, number int, d Design, r Roster, c Chance, earlier []Drawn) ([]CommunityChoices, error) {
 	var out []CommunityChoices
-	err := eachArena(domain, number, d, r, c, func(a *arena, k *keyed) error {
+	err := eachArena(domain, number, d, r, c, earlier, func(a *arena, k *keyed) error {
 		f := a.search(k)
 		if len(f.kept) == 0 {
 			return a.whyNone(f)
@@ -51,15 +52,14 @@ func choicesIn(domain string, number int, d Design, r Roster, c Chance) ([]Commu
 
 // eachArena draws the arms and calls visit for every arm with searched
 // communities.
-func eachArena(domain string, number int, d Design, r Roster, c Chance, visit func(*arena, *keyed) error) error {
-	if err := Check(d, r); err != nil {
-		return err
-	}
-	if err := c.Validate(); err != nil {
+func eachArena(domain string, number int, d Design, r Roster, c Chance, earlier []Drawn, visit func(*arena, *keyed) error) error {
+	if err := errors.Join(Check(d, r), d.checkEarlier(r, earlier), c.Validate()); err != nil {
 		return err
 	}
 	s := newSeed(domain, number, Digest(d.Text()), Digest(r.Text()), c)
-	arms := newPlan(d, r).arms(newKeyed(s))
+	p := newPlan(d, r)
+	p.earlier = earlier
+	arms := p.arms(newKeyed(s))
 	for _, rule := range d.Communities {
 		if rule.Plain() {
 			continue
@@ -145,7 +145,7 @@ type FrontierPoint struct {
 // like for each share of balance in the score (thousandths, 0 to 1000), so that
 // the trial's team can choose before any chance is spent. The arm's rule needs
 // balance columns and distances.
-func Frontier(d Design, r Roster, c Chance, n int, arm string, mixes []int) ([]FrontierPoint, error) {
+func Frontier(d Design, r Roster, c Chance, n int, arm string, mixes []int, earlier ...Drawn) ([]FrontierPoint, error) {
 	at := slices.IndexFunc(d.Communities, func(x Community) bool { return x.Arm == arm })
 	if at < 0 {
 		return nil, fmt.Errorf("show frontier: arm %q has no communities", arm)
@@ -159,7 +159,7 @@ func Frontier(d Design, r Roster, c Chance, n int, arm string, mixes []int) ([]F
 	both.Communities = []Community{rule}
 	both.Communities[0].How, both.Communities[0].Mix = FormNear, 500
 	var out []FrontierPoint
-	err := eachArena(domainRehearsal, n, both, r, c, func(a *arena, k *keyed) error {
+	err := eachArena(domainRehearsal, n, both, r, c, earlier, func(a *arena, k *keyed) error {
 		for _, mix := range mixes {
 			if mix < 0 || mix > 1000 {
 				return fmt.Errorf("share of balance %d is out of range; take 0 to 1000", mix)
@@ -224,9 +224,9 @@ func (s *state) longest() int64 {
 // *ConstraintError, gives the fewest rules that cannot be met together in the
 // first rehearsal where they do not exist; where the exact search had to be
 // given up, its Decided is false.
-func RehearseCommunities(d Design, r Roster, c Chance, number int) (feasible int, err error) {
+func RehearseCommunities(d Design, r Roster, c Chance, number int, earlier ...Drawn) (feasible int, err error) {
 	for i := range number {
-		e := eachArena(domainRehearsal, i, d, r, c, func(a *arena, _ *keyed) error {
+		e := eachArena(domainRehearsal, i, d, r, c, earlier, func(a *arena, _ *keyed) error {
 			if e := a.infeasible(); e != nil {
 				return e
 			}

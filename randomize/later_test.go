@@ -7,75 +7,133 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestWavesKeepEarlier: a later wave changes no earlier assignment.
-func TestWavesKeepEarlier(t *testing.T) {
-	for _, m := range []Method{Blocks, Minimisation, Efron, Simple} {
+// genWaves is a design with units in two waves, and the chance of each.
+func genWaves(m Method) *rapid.Generator[waveCase] {
+	return rapid.Custom(func(t *rapid.T) waveCase {
+		w := waveCase{d: genDesign(m).Draw(t, "design")}
+		if w.d.Remembers() {
+			w.d.Cluster = ""
+		}
+		units := genUnits(30).Filter(func(u []Unit) bool { return len(u) > 1 }).Draw(t, "units")
+		cut := rapid.IntRange(1, len(units)-1).Draw(t, "first wave")
+		for i := cut; i < len(units); i++ {
+			units[i].Balance[0] += 100 // sequence: after all of the first
+		}
+		w.units = units
+		for _, part := range [][]Unit{units[:cut], units[cut:]} {
+			r, err := NewRoster(genColumns, part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.waves = append(w.waves, Wave{r, genChance.Draw(t, "chance")})
+		}
+		return w
+	})
+}
+
+type waveCase struct {
+	d     Design
+	units []Unit
+	waves []Wave
+}
+
+// TestWaves: a wave is a draw of its own units alone. Minimisation and efron go
+// on from the earlier waves: were the chance of every unit the same, two waves
+// would give what one gives; the others do not look at them.
+func TestWaves(t *testing.T) {
+	for _, m := range allMethods() {
 		rapid.Check(t, func(t *rapid.T) {
-			d := genDesign(m).Draw(t, "design")
-			d.Cluster = ""
-			units := genUnits(30).Draw(t, "units")
-			cut := rapid.IntRange(1, len(units)).Draw(t, "first wave")
-			for i := cut; i < len(units); i++ {
-				units[i].Balance[0] += 100 // sequence: after all of the first
-			}
-			first, err := NewRoster(genColumns, units[:cut])
+			w := genWaves(m).Draw(t, "waves")
+			drawn, err := DrawWaves(w.d, w.waves)
 			if err != nil {
 				t.Fatal(err)
 			}
-			whole, err := NewRoster(genColumns, units)
+			alone, err := Draw(w.d, w.waves[1].Roster, w.waves[1].Chance)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := genChance.Draw(t, "chance")
-			before, err := Draw(d, first, c)
+			if second := drawn[1].Allocation; !w.d.Remembers() && second.Digest() != alone.Digest() {
+				t.Fatalf("method %s: the second wave is %s, drawn alone %s", m, second.Text(), alone.Text())
+			}
+			if err := Verify(w.d.Text(), w.waves[1].Roster.Text(), w.waves[1].Chance, drawn[1].Allocation.Text(), drawn[0]); err != nil {
+				t.Fatal(err)
+			}
+			redraw, err := Redraws(w.d, w.waves...)
 			if err != nil {
 				t.Fatal(err)
 			}
-			after, err := DrawWave(d, first, whole, c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(after.Assignments) != len(units) {
-				t.Fatalf("%d units drawn, want %d", len(after.Assignments), len(units))
-			}
-			for _, x := range before.Assignments {
-				if y, ok := after.Of(x.Unit); !ok || y != x {
-					t.Fatalf("unit %s was %v, is now %v", x.Unit, x, y)
-				}
+			if n := len(redraw(0)); n != len(w.units) {
+				t.Fatalf("a redraw has %d units, want %d", n, len(w.units))
 			}
 		})
 	}
 }
 
-func TestWaveFaults(t *testing.T) {
-	columns := []string{ColumnSequence}
-	unit := func(id, stratum string, sequence int64) Unit {
-		return Unit{ID: id, Stratum: stratum, Balance: []int64{sequence}}
-	}
-	roster := func(units ...Unit) Roster {
-		r, err := NewRoster(columns, units)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
-	d := Design{Method: Blocks, Arms: twoArms, Blocks: []int{4}}
-	c := Chance(Digest(nil))
-	first := roster(unit("a", "s", 1), unit("b", "s", 5))
-	for want, whole := range map[string]Roster{
-		"unit b of the first wave is missing":     roster(unit("a", "s", 1), unit("c", "s", 9)),
-		"unit b is not as it was":                 roster(unit("a", "s", 1), unit("b", "z", 5)),
-		"unit c has sequence 4, not after unit b": roster(unit("a", "s", 1), unit("b", "s", 5), unit("c", "s", 4)),
+// TestWavesRemember: with a preference near certainty the second wave levels
+// what the first left uneven, which it would not alone.
+func TestWavesRemember(t *testing.T) {
+	for _, d := range []Design{
+		{Method: Efron, Arms: twoArms, BestPerMille: 999},
+		{Method: Minimisation, Arms: twoArms, Imbalance: ImbalanceRange, BestPerMille: 999, Weights: []ColumnWeight{{columnStratum, 1}}},
 	} {
-		if _, err := DrawWave(d, first, whole, c); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("DrawWave = %v, want %q", err, want)
+		first, second := mustSequence(t, "a"), mustSequence(t, "b")
+		first.Units, second.Units = first.Units[:1], second.Units[:1]
+		opposite := 0
+		for i := range 200 {
+			drawn, err := DrawWaves(d, []Wave{{first, Chance(Digest([]byte{byte(i)}))}, {second, Chance(Digest([]byte{byte(i), 1}))}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if drawn[0].Allocation.Assignments[0].Arm != drawn[1].Allocation.Assignments[0].Arm {
+				opposite++
+			}
+		}
+		if opposite < 195 {
+			t.Errorf("method %s: the second unit is in the other arm %d times of 200", d.Method, opposite)
 		}
 	}
-	if _, err := DrawWave(d, first, roster(unit("a", "s", 1), unit("b", "s", 5), unit("c", "z", 4)), c); err != nil {
-		t.Errorf("an earlier sequence in another stratum is refused: %v", err)
+}
+
+// mustSequence is a roster of three units of one stratum that arrive in order.
+func mustSequence(t testing.TB, prefix string) Roster {
+	t.Helper()
+	var units []Unit
+	for i := range 3 {
+		units = append(units, Unit{ID: prefix + itoa(i), Stratum: "s", Balance: []int64{int64(i)}})
 	}
-	if _, err := DrawWave(Design{Method: Complete, Arms: twoArms}, first, first, c); err == nil || !strings.Contains(err.Error(), "has no later waves") {
-		t.Errorf("DrawWave of method complete = %v", err)
+	r, err := NewRoster([]string{ColumnSequence}, units)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestWaveFaults(t *testing.T) {
+	d := Design{Method: Efron, Arms: twoArms, BestPerMille: 667}
+	c := Chance(Digest(nil))
+	first := mustSequence(t, "a")
+	a, err := Draw(d, first, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, x := range map[string]struct {
+		d       Design
+		r       Roster
+		earlier Drawn
+	}{
+		"unit a0 is in wave 1 and in wave 2; a unit is drawn once":       {d, first, Drawn{first, a}},
+		"wave 1 has 3 units and 2 assignments":                           {d, mustSequence(t, "b"), Drawn{first, &Allocation{a.Assignments[:2]}}},
+		"unit a1 in arm rlc where unit a0 stands on the roster":          {d, mustSequence(t, "b"), Drawn{first, &Allocation{[]Assignment{{"a1", "rlc", 0}, {"a1", "rlc", 0}, {"a2", "rlc", 0}}}}},
+		"in arm other where unit a0":                                     {d, mustSequence(t, "b"), Drawn{first, &Allocation{[]Assignment{{"a0", "other", 0}, {"a1", "rlc", 0}, {"a2", "rlc", 0}}}}},
+		"method efron (which takes units in the order of their arrival)": {d, mustSequence(t, "b"), Drawn{mustRoster(t, "u"), &Allocation{[]Assignment{{"u", "rlc", 0}}}}},
+	} {
+		if _, err := Draw(x.d, x.r, c, x.earlier); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Draw = %v, want %q", err, want)
+		}
+	}
+	clustered := Design{Method: Efron, Arms: twoArms, BestPerMille: 667, Cluster: ColumnSequence}
+	if _, err := Draw(clustered, mustSequence(t, "b"), c, Drawn{first, a}); err == nil || !strings.Contains(err.Error(), "not defined for clusters") {
+		t.Errorf("Draw of clusters = %v", err)
 	}
 }
 

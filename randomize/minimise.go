@@ -14,6 +14,7 @@ import (
 // would leave the factors most level, with the design's chance.
 func (p *plan) minimise(src source, arms []int) {
 	m := newMinimiser(p)
+	m.remember()
 	for _, queue := range p.queue {
 		for _, unit := range queue {
 			arm := m.assign(src.stream("minimise/"+p.roster.Units[unit].ID), m.preferred(unit))
@@ -32,6 +33,7 @@ type minimiser struct {
 // factor is a column with levels and the units so far at each level, by arm.
 type factor struct {
 	weight int64
+	column string
 	level  func(Unit) string
 	counts map[string][]int64
 }
@@ -39,12 +41,7 @@ type factor struct {
 func newMinimiser(p *plan) *minimiser {
 	m := &minimiser{plan: p, least: p.deck.total}
 	for _, w := range p.design.Weights {
-		f := factor{weight: int64(w.Weight), counts: map[string][]int64{}}
-		if at := p.roster.Column(w.Column); at >= 0 {
-			f.level = func(u Unit) string { return itoa(u.Balance[at]) }
-		} else {
-			f.level = func(u Unit) string { return u.Stratum }
-		}
+		f := factor{weight: int64(w.Weight), column: w.Column, level: levelIn(p.roster, w.Column), counts: map[string][]int64{}}
 		m.factors = append(m.factors, f)
 	}
 	for _, w := range p.deck.weights {
@@ -53,9 +50,33 @@ func newMinimiser(p *plan) *minimiser {
 	return m
 }
 
+// levelIn gives the level of a roster's units in a column, the stratum where
+// there is no such column.
+func levelIn(r Roster, column string) func(Unit) string {
+	if at := r.Column(column); at >= 0 {
+		return func(u Unit) string { return itoa(u.Balance[at]) }
+	}
+	return func(u Unit) string { return u.Stratum }
+}
+
+// remember counts the units of the earlier waves.
+func (m *minimiser) remember() {
+	for _, e := range m.plan.earlier {
+		for i := range m.factors {
+			level := levelIn(e.Roster, m.factors[i].column)
+			for j, u := range e.Roster.Units {
+				arm := m.plan.design.arm(e.Allocation.Assignments[j].Arm)
+				m.factors[i].counted(level(u), len(m.plan.deck.weights))[arm]++
+			}
+		}
+	}
+}
+
 // at is the counts at the unit's level of a factor.
-func (f *factor) at(u Unit, arms int) []int64 {
-	level := f.level(u)
+func (f *factor) at(u Unit, arms int) []int64 { return f.counted(f.level(u), arms) }
+
+// counted is the counts at a level.
+func (f *factor) counted(level string, arms int) []int64 {
 	c, ok := f.counts[level]
 	if !ok {
 		c = make([]int64, arms)

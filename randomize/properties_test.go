@@ -172,7 +172,7 @@ func TestRehearsalsDiffer(t *testing.T) {
 	if draw.Digest() == rehearsal.Digest() || rehearsal.Digest() == second.Digest() {
 		t.Error("a rehearsal equals the draw or another rehearsal")
 	}
-	redraw, err := Redraws(d, r, c)
+	redraw, err := Redraws(d, Wave{r, c})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,9 @@ import (
 type redrawCase struct {
 	design, roster []byte
 	chance         Chance
-	how            string // "draw", "rehearsal" or "redraw"
+	how            string // "draw", "rehearsal", "redraw" or "wave"
 	number         int
+	earlier        []Drawn // how "wave": the wave before
 	want           []byte
 }
 
@@ -33,6 +34,15 @@ func genRedrawCase(method Method) *rapid.Generator[redrawCase] {
 		}
 		x := redrawCase{design: d.Text(), roster: r.Text(), chance: genChance.Draw(t, "chance"),
 			how: rapid.SampledFrom([]string{"draw", "draw", "rehearsal", "redraw"}).Draw(t, "how"), number: rapid.IntRange(0, 99).Draw(t, "number")}
+		if rapid.IntRange(0, 3).Draw(t, "waves") == 0 {
+			w := genWaves(method).Draw(t, "wave")
+			drawn, err := DrawWaves(w.d, w.waves)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := w.waves[1]
+			return redrawCase{design: w.d.Text(), roster: last.Roster.Text(), chance: last.Chance, how: "wave", earlier: drawn[:1], want: drawn[1].Allocation.Text()}
+		}
 		a, err := x.allocation(d, r)
 		if err != nil {
 			// Not every random rule can be met; the arms alone can always be drawn.
@@ -52,7 +62,7 @@ func (x redrawCase) allocation(d Design, r Roster) (*Allocation, error) {
 	case "rehearsal":
 		return Rehearse(d, r, x.chance, x.number)
 	case "redraw":
-		redraw, err := Redraws(d, r, x.chance)
+		redraw, err := Redraws(d, Wave{r, x.chance})
 		if err != nil {
 			return nil, err
 		}
@@ -150,9 +160,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
 import redraw
 for line in open(sys.argv[2]):
-    design, roster, chance, how, number = line.split()
-    n = {"rehearsal": None, "again": None}
-    if how != "draw":
+    design, roster, chance, how, number, *after = line.split()
+    n = {"after": [tuple(map(bytes.fromhex, after))] if after else []}
+    if how in ("rehearsal", "redraw"):
         n["again" if how == "redraw" else how] = int(number)
     print(redraw.redraw(bytes.fromhex(design), bytes.fromhex(roster), chance.encode(), **n).hex())
 `
@@ -178,10 +188,14 @@ func redrawCases(t *testing.T, n int) (cases []redrawCase, list string) {
 				seen["community "+strings.Join(strings.Fields(line)[4:], " ")]++
 			}
 		}
-		fmt.Fprintf(&b, "%s %s %s %s %d\n", hex.EncodeToString(x.design), hex.EncodeToString(x.roster), x.chance, x.how, x.number)
+		fmt.Fprintf(&b, "%s %s %s %s %d", hex.EncodeToString(x.design), hex.EncodeToString(x.roster), x.chance, x.how, x.number)
+		for _, e := range x.earlier {
+			fmt.Fprintf(&b, " %s %s", hex.EncodeToString(e.Roster.Text()), hex.EncodeToString(e.Allocation.Text()))
+		}
+		b.WriteByte('\n')
 	}
 	for _, kind := range []string{"community random", "community within region", "community near", "community mixed", "community near within region",
-		"apart", "together", "farthest", "count", "hub", "balance", "mix", "cluster", "misfits", "blocks", "constrained redraw", "minimisation rehearsal"} {
+		"apart", "together", "farthest", "count", "hub", "balance", "mix", "cluster", "misfits", "blocks", "constrained redraw", "minimisation rehearsal", "minimisation wave", "efron wave", "blocks wave"} {
 		if seen[kind] < 5 && n == pythonCases {
 			t.Errorf("%d cases of %q only; the comparison must cover it", seen[kind], kind)
 		}
@@ -259,7 +273,8 @@ bytes <- function(hex) {
 for (line in readLines(args[2])) {
   f <- strsplit(line, " ")[[1]]
   number <- function(how) if (f[4] == how) as.numeric(f[5])
-  out <- tryCatch(paste(format(as.hexmode(as.integer(charToRaw(redraw(bytes(f[1]), bytes(f[2]), f[3], number("rehearsal"), number("redraw")))))), collapse = ""),
+  out <- tryCatch(paste(format(as.hexmode(as.integer(charToRaw(redraw(bytes(f[1]), bytes(f[2]), f[3], number("rehearsal"), number("redraw"),
+    after = if (length(f) > 5) list(c(bytes(f[6]), bytes(f[7]))) else list()))))), collapse = ""),
     error = function(e) if (grepl("too long for R", conditionMessage(e))) "too-long" else stop(e))
   cat(out, "\n", sep = "")
 }

@@ -2,6 +2,7 @@ package randomize
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"sort"
@@ -15,12 +16,13 @@ type vector struct {
 	name                       string
 	design, roster, allocation []byte
 	chance                     Chance
-	rehearsal                  int // -1 for the draw itself
+	rehearsal                  int     // -1 for the draw itself
+	earlier                    []Drawn // the wave before, which is the vector that the file .after names
 }
 
 // fewestVectors is how many there are at least: a folder that has gone empty
 // must not pass.
-const fewestVectors = 24
+const fewestVectors = 27
 
 // loadVectors reads every vector; a file of an unknown kind is fatal, so that
 // none is half-checked.
@@ -41,7 +43,7 @@ func loadVectors(t testing.TB) []vector {
 	for _, f := range files {
 		ext := filepath.Ext(f)
 		switch ext {
-		case ".design", ".roster", ".chance", ".allocation", ".rehearsal":
+		case ".design", ".roster", ".chance", ".allocation", ".rehearsal", ".after":
 			names[strings.TrimSuffix(f, ext)] = true
 		default:
 			t.Fatalf("testdata/vectors holds %s, of no known kind", f)
@@ -53,12 +55,21 @@ func loadVectors(t testing.TB) []vector {
 		if err != nil {
 			t.Fatalf("%s: %v", n, err)
 		}
-		v := vector{filepath.Base(n), read(n + ".design"), read(n + ".roster"), read(n + ".allocation"), chance, -1}
+		v := vector{filepath.Base(n), read(n + ".design"), read(n + ".roster"), read(n + ".allocation"), chance, -1, nil}
 		if b, err := os.ReadFile(n + ".rehearsal"); err == nil {
 			v.rehearsal, err = strconv.Atoi(strings.TrimSpace(string(b)))
 			if err != nil {
 				t.Fatal(err)
 			}
+		}
+		if b, err := os.ReadFile(n + ".after"); err == nil {
+			before := filepath.Join(filepath.Dir(n), strings.TrimSpace(string(b)))
+			r, err1 := ParseRoster(read(before + ".roster"))
+			a, err2 := ParseAllocation(read(before + ".allocation"))
+			if err := errors.Join(err1, err2); err != nil {
+				t.Fatal(err)
+			}
+			v.earlier = []Drawn{{r, a}}
 		}
 		vectors = append(vectors, v)
 	}
@@ -86,7 +97,7 @@ func (v vector) draw(t testing.TB) *Allocation {
 	if v.rehearsal >= 0 {
 		a, err = Rehearse(d, r, v.chance, v.rehearsal)
 	} else {
-		a, err = Draw(d, r, v.chance)
+		a, err = Draw(d, r, v.chance, v.earlier...)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +123,7 @@ func TestVectors(t *testing.T) {
 				if v.rehearsal >= 0 {
 					return VerifyRehearsal(v.design, v.roster, v.chance, v.rehearsal, text)
 				}
-				return Verify(v.design, v.roster, v.chance, text)
+				return Verify(v.design, v.roster, v.chance, text, v.earlier...)
 			}
 			if err := verify(v.allocation); err != nil {
 				t.Errorf("Verify = %v", err)

@@ -1,99 +1,137 @@
 package randomize
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 )
 
-// DrawWave draws a later wave of schools by a method that takes units one after
-// another (blocks, minimisation, efron; simple too). The seed is the first
-// wave's, so first is the roster as it was committed and drawn; whole is every
-// unit so far. Earlier assignments do not change, which is checked before
-// anything is drawn: whole must hold every unit of first as it was, and in each
-// stratum the new ones must come after all earlier ones in the column sequence
-// (minimisation: after all earlier ones of the roster). Communities are formed
-// once, of the first wave: the new units' community is 0.
-func DrawWave(d Design, first, whole Roster, c Chance) (*Allocation, error) {
-	f := &faults{what: "draw"}
-	switch d.Method {
-	case Blocks, Minimisation, Efron, Simple:
-	default:
-		f.add(0, "method %s draws a whole roster at once and has no later waves; use blocks, minimisation or efron", d.Method)
-	}
-	if d.Cluster != "" {
-		f.add(0, "a design with clusters has no later waves")
-	}
-	if len(f.list) > 0 {
-		return nil, f.err()
-	}
-	if err := Check(d, first); err != nil {
-		return nil, fmt.Errorf("first wave: %w", err)
-	}
-	if err := checkForSizes(d, whole); err != nil {
-		return nil, fmt.Errorf("later wave: %w", err)
-	}
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	d.checkWave(f, first, whole)
-	if err := f.err(); err != nil {
-		return nil, err
-	}
-	k := newKeyed(newSeed(domainDraw, 0, Digest(d.Text()), Digest(first.Text()), c))
-	arms := newPlan(d, whole).arms(k)
-	drawn, err := Draw(d, first, c)
-	if err != nil {
-		return nil, err
-	}
-	a := &Allocation{}
-	for i, u := range whole.Units {
-		x := Assignment{Unit: u.ID, Arm: d.Arms[arms[i]].Name}
-		if before, ok := drawn.Of(u.ID); ok {
-			x.Community = before.Community
-		}
-		a.Assignments = append(a.Assignments, x)
-	}
-	return a, nil
+// This file is section 15 of RULE.md: schools that come in waves. A wave is a
+// draw of its own: it has its own roster, of its own units only, and its own
+// chance, which does not exist before the wave is committed. No earlier
+// assignment enters what is written down of it, so none can change; minimisation
+// and efron look at them and go on from there.
+
+// Wave is the units of one wave and the chance they are drawn from.
+type Wave struct {
+	Roster Roster
+	Chance Chance
 }
 
-// checkWave says what keeps the earlier assignments from staying as they were.
-func (d Design) checkWave(f *faults, first, whole Roster) {
-	if !slices.Equal(first.Columns, whole.Columns) {
-		f.add(0, "the later roster has the columns %v, the first has %v", whole.Columns, first.Columns)
-		return
+// Drawn is a wave after its draw.
+type Drawn struct {
+	Roster     Roster
+	Allocation *Allocation
+}
+
+// Remembers says whether the arms of a later wave depend on the earlier ones.
+func (d Design) Remembers() bool { return d.Method == Minimisation || d.Method == Efron }
+
+// checkEarlier says what keeps a roster from being a later wave.
+func (d Design) checkEarlier(r Roster, earlier []Drawn) error {
+	if len(earlier) == 0 {
+		return nil
 	}
-	for _, u := range first.Units {
-		at := whole.find(u.ID)
-		switch {
-		case at < 0:
-			f.add(0, "unit %s of the first wave is missing from the later roster", u.ID)
-		case whole.Units[at].Stratum != u.Stratum || !slices.Equal(whole.Units[at].Balance, u.Balance):
-			f.add(0, "unit %s is not as it was in the first wave", u.ID)
+	f := &faults{what: "draw of a later wave"}
+	if d.Remembers() && d.Cluster != "" {
+		f.add(0, "method %s takes earlier waves into account, which is not defined for clusters; draw each wave by another method", d.Method)
+	}
+	seen := map[string]int{}
+	for i, e := range append(slices.Clone(earlier), Drawn{Roster: r}) {
+		for _, u := range e.Roster.Units {
+			if w, twice := seen[u.ID]; twice {
+				f.add(0, "unit %s is in wave %d and in wave %d; a unit is drawn once", u.ID, w, i+1)
+			}
+			seen[u.ID] = i + 1
 		}
-	}
-	if d.Method == Simple || len(f.list) > 0 {
-		return
-	}
-	sequence := first.Column(ColumnSequence)
-	stratum := func(u Unit) string {
-		if d.Method == Minimisation {
-			return "all"
+		if e.Allocation == nil {
+			continue // the wave to be drawn
 		}
-		return u.Stratum
-	}
-	last := map[string]Unit{}
-	for _, u := range first.Units {
-		if l, ok := last[stratum(u)]; !ok || u.Balance[sequence] >= l.Balance[sequence] {
-			last[stratum(u)] = u
-		}
-	}
-	for _, u := range whole.Units {
-		if first.find(u.ID) >= 0 {
+		if len(e.Allocation.Assignments) != len(e.Roster.Units) {
+			f.add(0, "wave %d has %d units and %d assignments", i+1, len(e.Roster.Units), len(e.Allocation.Assignments))
 			continue
 		}
-		if l, ok := last[stratum(u)]; ok && u.Balance[sequence] <= l.Balance[sequence] {
-			f.add(0, "unit %s has sequence %d, not after unit %s of the first wave with %d; later units come after all earlier ones of their stratum",
-				u.ID, u.Balance[sequence], l.ID, l.Balance[sequence])
+		for j, u := range e.Roster.Units {
+			if x := e.Allocation.Assignments[j]; x.Unit != u.ID || d.arm(x.Arm) < 0 {
+				f.add(0, "wave %d: the allocation has unit %s in arm %s where unit %s stands on the roster", i+1, clip(x.Unit), clip(x.Arm), u.ID)
+				break
+			}
+		}
+		if d.Remembers() {
+			d.checkColumns(f, e.Roster)
 		}
 	}
+	return f.err()
+}
+
+// DrawWaves draws wave after wave, each with the ones before it.
+func DrawWaves(d Design, waves []Wave) (drawn []Drawn, err error) {
+	for _, w := range waves {
+		a, err := Draw(d, w.Roster, w.Chance, drawn...)
+		if err != nil {
+			return drawn, err
+		}
+		drawn = append(drawn, Drawn{w.Roster, a})
+	}
+	return drawn, nil
+}
+
+// Redraws gives what the design could have drawn instead, for randomisation
+// inference: redraw(i) is every unit's arm, as a place in d.Arms, in the
+// roster's order and wave after wave, for redraw i = 0, 1, 2, …
+//
+// Redraw i is the draw under seeds of a third domain, so that it can equal
+// neither the draw nor a rehearsal by design, and has the draw's own
+// distribution. For method constrained the candidates are those of the real
+// draw and redraw i chooses among the kept ones: the reference set of the
+// permutation test. The function may be called from several goroutines, in any
+// order; each call returns a slice of its own.
+func Redraws(d Design, waves ...Wave) (redraw func(i int) []int, err error) {
+	if len(waves) == 0 {
+		return nil, errors.New("redraw the design: there is no roster")
+	}
+	type wave struct {
+		plan         *plan
+		back         []int
+		set          *candidateSet
+		roster       Roster
+		rosterDigest string
+		chance       Chance
+	}
+	designDigest := Digest(d.Text())
+	all := make([]wave, len(waves))
+	for i, w := range waves {
+		if err := errors.Join(checkForSizes(d, w.Roster), w.Chance.Validate()); err != nil {
+			return nil, err
+		}
+		reduced, back := clusters(d, w.Roster)
+		all[i] = wave{newPlan(d, reduced), back, nil, w.Roster, Digest(w.Roster.Text()), w.Chance}
+		if d.Method == Constrained {
+			all[i].set = all[i].plan.candidates(newSeed(domainDraw, 0, designDigest, all[i].rosterDigest, w.Chance))
+		}
+	}
+	return func(i int) []int {
+		var whole []int
+		var earlier []Drawn
+		for at, w := range all {
+			k := newKeyed(newSeed(domainRedraw, i, designDigest, w.rosterDigest, w.chance))
+			var arms []int
+			if w.set != nil {
+				arms = w.set.draw(k)
+			} else {
+				p := *w.plan
+				p.earlier = earlier
+				arms = p.draw(k)
+			}
+			arms = broadcast(arms, w.back)
+			whole = append(whole, arms...)
+			if d.Remembers() && at+1 < len(all) {
+				a := &Allocation{}
+				for j, u := range w.roster.Units {
+					a.Assignments = append(a.Assignments, Assignment{Unit: u.ID, Arm: d.Arms[arms[j]].Name})
+				}
+				earlier = append(earlier, Drawn{w.roster, a})
+			}
+		}
+		return whole
+	}, nil
 }

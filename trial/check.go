@@ -413,6 +413,9 @@ func (d *decoder) checkDraw(p *Protocol, columns []string) {
 		}
 		d.unique2(at.to("blocks"), "block sizes", names(p.Draw.Blocks, func(n int) string { return fmt.Sprint(n) }))
 	}
+	if p.Draw.Waves > 1 && p.Draw.Clusters != "" && (method == "efron" || method == "minimisation") {
+		d.say(at.to("waves"), fmt.Sprintf("method %s goes on from earlier waves, which is not defined for clusters", method), "draw each wave by another method, or take `clusters` out")
+	}
 	if method == "efron" && d.good("arms") && (len(p.Arms) != 2 || p.Arms[0].Weight != p.Arms[1].Weight) {
 		d.say(at.to("method"), "method efron draws between two arms of the same weight only", "it is for teaching and comparison: choose minimisation, blocks or stratified for other ratios")
 	}

@@ -278,7 +278,10 @@ func (e *UnitsError) Error() string {
 // (see zThousandths). Where the protocol goes by minutes between schools, they
 // become columns; where it matches schools, the sets become one. The error is a
 // *UnitsError with everything that is in the way, or what randomize finds wrong.
-func (p *Protocol) Units(schools []School, minutes Minutes) (randomize.Roster, error) {
+//
+// earlier are the waves drawn before: a word that stands for a number there
+// keeps it, and new ones get the next.
+func (p *Protocol) Units(schools []School, minutes Minutes, earlier ...WaveSchools) (randomize.Roster, error) {
 	columns, conflicts := p.rosterColumns()
 	if len(conflicts) > 0 {
 		return randomize.Roster{}, fmt.Errorf("turn the schools into units: %s", strings.Join(conflicts, "; "))
@@ -320,7 +323,7 @@ func (p *Protocol) Units(schools []School, minutes Minutes) (randomize.Roster, e
 		if len(e.Faults) > before {
 			continue
 		}
-		for i, x := range c.numbers(schools, values, fault) {
+		for i, x := range c.numbers(schools, values, c.codes(earlier), fault) {
 			units[i].Balance[j] = x
 		}
 	}
@@ -362,9 +365,36 @@ func (p *Protocol) Matching(r randomize.Roster) (string, error) {
 	return m.Describe(), nil
 }
 
+// WaveSchools are the schools of a wave that was drawn, and its roster.
+type WaveSchools struct {
+	Schools []School
+	Roster  randomize.Roster
+}
+
+// codes gives the numbers that a category's words have in earlier waves.
+func (c rosterColumn) codes(earlier []WaveSchools) map[string]int64 {
+	codes := map[string]int64{}
+	for _, w := range earlier {
+		at := w.Roster.Column(c.name)
+		if c.coding != asCategory || at < 0 {
+			continue
+		}
+		number := map[string]int64{}
+		for _, u := range w.Roster.Units {
+			number[u.ID] = u.Balance[at]
+		}
+		for _, s := range w.Schools {
+			if v := strings.TrimSpace(s.Attributes[c.from]); v != "" && number[s.ID] > 0 {
+				codes[v] = number[s.ID]
+			}
+		}
+	}
+	return codes
+}
+
 // numbers turns a column's values into the roster's whole numbers, or records
 // why it cannot.
-func (c rosterColumn) numbers(schools []School, values []string, fault func(school, column, problem string)) []int64 {
+func (c rosterColumn) numbers(schools []School, values []string, codes map[string]int64, fault func(school, column, problem string)) []int64 {
 	out := make([]int64, len(values))
 	if c.coding == asKind {
 		for i, v := range values {
@@ -375,13 +405,18 @@ func (c rosterColumn) numbers(schools []School, values []string, fault func(scho
 		return out
 	}
 	if c.coding == asCategory {
-		all := slices.Compact(slices.Sorted(slices.Values(values)))
-		all = slices.DeleteFunc(all, func(s string) bool { return s == "" })
-		for i, v := range values {
-			if v != "" {
-				at, _ := slices.BinarySearch(all, v)
-				out[i] = int64(at + 1)
+		next := int64(0)
+		for _, code := range codes {
+			next = max(next, code)
+		}
+		for _, v := range slices.Compact(slices.Sorted(slices.Values(values))) {
+			if _, known := codes[v]; v != "" && !known {
+				next++
+				codes[v] = next
 			}
+		}
+		for i, v := range values {
+			out[i] = codes[v] // 0 for none
 		}
 		return out
 	}

@@ -23,6 +23,11 @@ const (
 // Facts are what a phase is worked out from.
 type Facts struct {
 	Stopped, Locked, Committed, Drawn, Annulled bool
+
+	// Where schools come in waves: how many waves the protocol has, how many
+	// are drawn, and how far the next one is.
+	Waves, Draws              int
+	NextLocked, NextCommitted bool
 }
 
 // Phase gives the phase that the facts mean.
@@ -40,6 +45,21 @@ func (f Facts) Phase() Phase {
 		return Locked
 	}
 	return Recruiting
+}
+
+// Next gives the wave that is recruited, locked or committed beside what was
+// drawn already, and its phase; 0 where the trial has none before it.
+func (f Facts) Next() (wave int, p Phase) {
+	if f.Phase() != Drawn || f.Draws >= f.Waves {
+		return 0, ""
+	}
+	switch wave = f.Draws + 1; {
+	case f.NextCommitted:
+		return wave, Committed
+	case f.NextLocked:
+		return wave, Locked
+	}
+	return wave, Recruiting
 }
 
 // Action is something that is allowed in some phases only.
@@ -81,10 +101,14 @@ var allowedIn = map[Action][]Phase{
 	ChangeMembers: {Drawn},
 }
 
+// ofWave are the actions that are done for each wave anew.
+var ofWave = []Action{ChangeSchools, LockRoster, Rehearse, CommitDraw, RunDraw}
+
 // PhaseError says that an action is not allowed in the phase the trial is in.
 type PhaseError struct {
 	Action Action
 	Is     Phase
+	Wave   int // the later wave of which this is the phase; 0 for the trial itself
 	Want   []Phase
 }
 
@@ -92,6 +116,9 @@ func (e *PhaseError) Error() string {
 	want := make([]string, len(e.Want))
 	for i, p := range e.Want {
 		want[i] = fmt.Sprintf("%q", string(p))
+	}
+	if e.Wave > 0 {
+		return fmt.Sprintf("cannot %s: wave %d is at %q, and this is done at %s", e.Action, e.Wave, e.Is, strings.Join(want, " or "))
 	}
 	return fmt.Sprintf("cannot %s: the trial is at %q, and this is done at %s", e.Action, e.Is, strings.Join(want, " or "))
 }
@@ -102,8 +129,16 @@ func (f Facts) Allow(a Action) error {
 	if !ok {
 		panic("trial: action without a rule: " + string(a))
 	}
-	if is := f.Phase(); !slices.Contains(want, is) {
+	is := f.Phase()
+	if slices.Contains(want, is) {
+		return nil
+	}
+	wave, next := f.Next()
+	if wave == 0 || !slices.Contains(ofWave, a) {
 		return &PhaseError{Action: a, Is: is, Want: want}
+	}
+	if !slices.Contains(want, next) {
+		return &PhaseError{Action: a, Is: next, Wave: wave, Want: want}
 	}
 	return nil
 }

@@ -115,6 +115,7 @@ type DrawSettings struct {
 	Misfits    string         `yaml:"misfits" doc:"schools left over in a stratum (or a matched set): pooled over the trial, or within the stratum" enum:"pooled,within" default:"pooled"`
 	Chance     string         `yaml:"chance" doc:"where chance comes from: this computer, two parties' sealed numbers, a public beacon, or dice" enum:"local,two-party,beacon,dice" default:"local"`
 	Confirm    int            `yaml:"confirm" doc:"how many people must be named when the draw is made: 1 or 2" default:"1" min:"1" max:"2" unit:"person,people"`
+	Waves      int            `yaml:"waves" doc:"how often schools are locked, committed and drawn, where they come in waves; left out: once" min:"1" max:"50" unit:"wave,waves"`
 	Blocks     []int          `yaml:"blocks" doc:"method blocks: the block sizes" min:"1" max:"1000"`
 	Sequence   string         `yaml:"sequence" doc:"methods blocks, minimisation and efron: the column with the order of arrival, a whole number" form:"name"`
 	Set        string         `yaml:"set" doc:"method pairs, where the sets were matched elsewhere: the column that says which schools form a matched set" form:"name"`
@@ -129,6 +130,9 @@ type DrawSettings struct {
 	Clusters   string         `yaml:"clusters" doc:"the column whose equal values are drawn as one, e.g. a federation; all of them lie in one stratum" form:"name"`
 	Balance    map[string]int `yaml:"balance" doc:"methods constrained and minimisation: the columns to be balanced, each with a whole-number weight" form:"name" min:"0" max:"1000000"`
 }
+
+// Waves is how many waves of schools are drawn, each by itself.
+func (p *Protocol) Waves() int { return max(1, p.Draw.Waves) }
 
 // MatchRule says how schools are matched into pairs, triples, … before the draw.
 type MatchRule struct {

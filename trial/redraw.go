@@ -13,22 +13,27 @@ import (
 // for it; all methods are safe for concurrent use.
 type Redraws struct {
 	arms   int
-	units  []randomize.Unit
+	units  []randomize.Unit // of all waves, one after another
 	redraw func(i int) []int
 	kept   []atomic.Pointer[[]uint8] // by redraw, the arm of each unit
 }
 
-// NewRedraws prepares them. chance is the draw's own; the first keep redraws are
-// kept once they have been made.
-func NewRedraws(design randomize.Design, roster randomize.Roster, chance randomize.Chance, keep int) (*Redraws, error) {
-	redraw, err := randomize.Redraws(design, roster, chance)
+// NewRedraws prepares them. waves are those drawn, each with the draw's own
+// chance (most trials have one); the first keep redraws are kept once they have
+// been made.
+func NewRedraws(design randomize.Design, waves []randomize.Wave, keep int) (*Redraws, error) {
+	redraw, err := randomize.Redraws(design, waves...)
 	if err != nil {
 		return nil, fmt.Errorf("redraw the design: %w", err)
 	}
 	if len(design.Arms) > 256 {
 		keep = 0
 	}
-	return &Redraws{arms: len(design.Arms), units: roster.Units, redraw: redraw, kept: make([]atomic.Pointer[[]uint8], min(keep, 100_000))}, nil
+	var units []randomize.Unit
+	for _, w := range waves {
+		units = append(units, w.Roster.Units...)
+	}
+	return &Redraws{arms: len(design.Arms), units: units, redraw: redraw, kept: make([]atomic.Pointer[[]uint8], min(keep, 100_000))}, nil
 }
 
 // For gives the arms of d.Clusters, as places in d.Arms, in redraw i. The arms

@@ -22,12 +22,12 @@ func TestRedraw(t *testing.T) {
 		t.Fatal(err)
 	}
 	chance := randomize.Chance(strings.Repeat("0a", 32))
-	want, err := randomize.Redraws(design, roster, chance)
+	want, err := randomize.Redraws(design, randomize.Wave{Roster: roster, Chance: chance})
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := &analysis.Dataset{Arms: []string{"A", "B"}, Clusters: []string{"24", "23", "22", "21", "20", "13", "12", "11", "10"}}
-	redraws, err := NewRedraws(design, roster, chance, 20) // fewer than are asked for
+	redraws, err := NewRedraws(design, []randomize.Wave{{Roster: roster, Chance: chance}}, 20) // fewer than are asked for
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -167,7 +167,7 @@ func (a *app) probabilitiesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			view, err := probabilities(l.Design, l.Roster)
+			view, err := probabilities(l.Design, l.Roster, len(l.Earlier) > 0)
 			if err != nil {
 				return err
 			}
@@ -204,13 +204,18 @@ type probabilityView struct {
 	WhyNotCount string            `json:"possible_missing,omitempty"`
 }
 
-// probabilities asks the design everything.
-func probabilities(d randomize.Design, r randomize.Roster) (v probabilityView, err error) {
+// probabilities asks the design everything, of the first wave or a later one.
+func probabilities(d randomize.Design, r randomize.Roster, later bool) (v probabilityView, err error) {
 	var none *randomize.NoClosedFormError
 	for _, arm := range d.Arms {
 		v.Arms = append(v.Arms, arm.Name)
 	}
 	v.Schools = []unitProbability{}
+	if later && d.Remembers() {
+		v.Missing = fmt.Sprintf("given the schools drawn before, method %s has no formula for it: `evenhand draw rehearse` shows every school's share", d.Method)
+		v.Pairs.Values, v.Pairs.Missing, v.WhyNotCount = []pairFrequency{}, v.Missing, v.Missing
+		return v, nil
+	}
 	p, err := d.Probabilities(r)
 	switch {
 	case errors.As(err, &none):

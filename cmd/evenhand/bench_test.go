@@ -51,7 +51,7 @@ func BenchmarkPlan(b *testing.B) {
 	}
 	began := processorTime()
 	for b.Loop() {
-		redraws, err := trial.NewRedraws(design, roster, randomize.Chance(s.Draw.Chance), 10_000)
+		redraws, err := trial.NewRedraws(design, []randomize.Wave{{Roster: roster, Chance: randomize.Chance(s.Draw.Chance)}}, 10_000)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -228,6 +228,10 @@ func TestReplayVectors(t *testing.T) {
 		if _, err := os.Stat(base + ".rehearsal"); err == nil {
 			args = append(args, "--rehearsal", strings.TrimSpace(read(base+".rehearsal")))
 		}
+		if _, err := os.Stat(base + ".after"); err == nil {
+			before := filepath.Join(vectors, strings.TrimSpace(read(base+".after")))
+			args = append(args, "--after", before+".roster,"+before+".allocation")
+		}
 		r := w.give(args...)
 		if want := read(base + ".allocation"); r.status != exitDone || r.out != want {
 			t.Errorf("%s: status %d, %s; drawn again it differs: %v", name, r.status, r.stderr, r.out != want)

@@ -38,11 +38,12 @@ func (a *app) rosterCommand() *cobra.Command {
 			}
 			return nil
 		}))
+	var wave int
 	lock := command("lock", "Freeze schools, strata and pupils before the draw",
-		"Run the checklist, then freeze the texts of design and roster, and the list of pupils, with\ntheir digests. Until the draw is committed the roster may be locked again as a new version;\nthe old one stays in the record.",
-		"evenhand roster lock", noArgs,
+		"Run the checklist, then freeze the texts of design and roster, and the list of pupils, with\ntheir digests. Until the draw is committed the roster may be locked again as a new version;\nthe old one stays in the record. Where schools come in waves (`waves` in the protocol), those that are\nready and were not drawn yet are the next wave: it is locked, committed and drawn by itself, and what\nearlier waves were given stays.",
+		"evenhand roster lock\nevenhand roster lock --wave 2", noArgs,
 		a.writing(func(ctx context.Context, t *conduct.Trial, _ []string) error {
-			lock, err := t.LockRoster(ctx)
+			lock, err := t.LockRoster(ctx, wave)
 			var refused *conduct.LockError
 			if errors.As(err, &refused) && !a.json() {
 				a.checklist(refused.Checks)
@@ -52,12 +53,17 @@ func (a *app) rosterCommand() *cobra.Command {
 			}
 			return a.print(lock, func() {
 				a.checklist(lock.Checks)
-				a.say("\nRoster version %d is locked: %d schools, %d pupils.", lock.Version, lock.Schools, lock.Pupils)
+				of := ""
+				if lock.Wave > 1 {
+					of = fmt.Sprintf(", of wave %d,", lock.Wave)
+				}
+				a.say("\nRoster version %d%s is locked: %d schools, %d pupils.", lock.Version, of, lock.Schools, lock.Pupils)
 				a.say("  design  %s", lock.DesignDigest)
 				a.say("  roster  %s", lock.RosterDigest)
 				a.say("  pupils  %s", lock.PupilsDigest)
 			})
 		}))
+	lock.Flags().IntVar(&wave, "wave", 0, "the wave you mean to lock; another one is refused (default: the next)")
 	var out string
 	var part choice
 	show := command("show", "Print a text of the locked roster", "Print the exact bytes of the locked roster, the design, or the list of pupils.",
@@ -168,6 +174,9 @@ func (a *app) drawCommand() *cobra.Command {
 				return err
 			}
 			return a.print(v, func() {
+				for i, digest := range v.Waves {
+					a.say("PASS  wave %d drawn again; digest %s", i+1, digest)
+				}
 				a.say("PASS  drawn again: all %d schools are as recorded; digest %s", v.Schools, v.Digest)
 			})
 		}))
@@ -190,12 +199,21 @@ func (a *app) showDraw(ctx context.Context, t *conduct.Trial, v conduct.DrawView
 		Stratum   string `json:"stratum"`
 		Arm       string `json:"arm"`
 		Community int    `json:"community"`
+		Wave      int    `json:"wave,omitempty"` // 2, 3, … where schools came in waves
+	}
+	waveOf := map[string]int{}
+	for _, w := range v.Waves {
+		for _, u := range w.Roster.Units {
+			if w.Draw.Wave > 1 {
+				waveOf[u.ID] = w.Draw.Wave
+			}
+		}
 	}
 	lines := make([]line, len(v.Lines))
 	sizes := map[string]int{}
 	for i, l := range v.Lines {
 		s := byID[l.School]
-		lines[i] = line{l.School, s.School.Name, s.Stratum, l.Arm, l.Community}
+		lines[i] = line{l.School, s.School.Name, s.Stratum, l.Arm, l.Community, waveOf[l.School]}
 		sizes[l.Arm]++
 	}
 	return a.print(struct {
@@ -209,17 +227,30 @@ func (a *app) showDraw(ctx context.Context, t *conduct.Trial, v conduct.DrawView
 		if v.Annulment != nil {
 			a.say("VOID: annulled on %s by %s: %s", v.Annulment.At.Format("2006-01-02"), people(v.Annulment.Actor, v.Annulment.ConfirmedBy), v.Annulment.Why)
 		}
-		a.say("Drawn on %s by %s; digest %s", v.Draw.At.Format("2006-01-02 at 15:04:05 UTC"), v.Draw.Actor, v.Draw.Digest)
+		for _, w := range v.Waves {
+			wave := ""
+			if len(v.Waves) > 1 {
+				wave = fmt.Sprintf("Wave %d, %s. ", w.Draw.Wave, count(len(w.Roster.Units), "school"))
+			}
+			a.say("%sDrawn on %s by %s; digest %s", wave, w.Draw.At.Format("2006-01-02 at 15:04:05 UTC"), w.Draw.Actor, w.Draw.Digest)
+		}
 		for _, arm := range t.Protocol.Arms {
 			a.say("  %s: %d schools", arm.Label, sizes[arm.ID])
 		}
 		rows := [][]string{{"school", "name", "stratum", "arm", "community"}}
+		if len(v.Waves) > 1 {
+			rows[0] = append(rows[0], "wave")
+		}
 		for _, l := range lines {
 			community := "–"
 			if l.Community > 0 {
 				community = fmt.Sprint(l.Community)
 			}
-			rows = append(rows, []string{l.School, l.Name, l.Stratum, l.Arm, community})
+			row := []string{l.School, l.Name, l.Stratum, l.Arm, community}
+			if len(v.Waves) > 1 {
+				row = append(row, fmt.Sprint(max(l.Wave, 1)))
+			}
+			rows = append(rows, row)
 		}
 		a.table(rows)
 	})
@@ -227,10 +258,11 @@ func (a *app) showDraw(ctx context.Context, t *conduct.Trial, v conduct.DrawView
 
 func (a *app) replayCommand() *cobra.Command {
 	var design, roster, chance string
+	var after []string
 	rehearsal := -1
 	c := command("replay --design FILE --roster FILE --chance FILE", "Draw again from the three texts alone, without any store",
-		"Draw from the committed texts and print the allocation, byte for byte as the rule says, on\nstandard output. Needs no trial and no store.",
-		"evenhand draw replay --design design.txt --roster roster.txt --chance chance.txt | sha256sum\nevenhand draw replay --design design.txt --roster roster.txt --chance chance.txt --rehearsal 3", noArgs,
+		"Draw from the committed texts and print the allocation, byte for byte as the rule says, on\nstandard output. Needs no trial and no store. A later wave of minimisation or efron goes on from the\nearlier ones: name the roster and the allocation of each with --after.",
+		"evenhand draw replay --design design.txt --roster roster.txt --chance chance.txt | sha256sum\nevenhand draw replay --design design.txt --roster roster.txt --chance chance.txt --rehearsal 3\nevenhand draw replay --design design.txt --roster roster-2.txt --chance chance-2.txt --after roster.txt,allocation.txt", noArgs,
 		func(context.Context, []string) error {
 			texts := make([][]byte, 3)
 			for i, f := range []struct{ flag, file string }{{"design", design}, {"roster", roster}, {"chance", chance}} {
@@ -248,12 +280,15 @@ func (a *app) replayCommand() *cobra.Command {
 			if err := errors.Join(inFile(design, err1), inFile(roster, err2), inFile(chance, err3)); err != nil {
 				return err
 			}
+			earlier, err := a.earlierWaves(after)
+			if err != nil {
+				return err
+			}
 			var allocation *randomize.Allocation
-			var err error
 			if rehearsal >= 0 {
-				allocation, err = randomize.Rehearse(d, r, ch, rehearsal)
+				allocation, err = randomize.Rehearse(d, r, ch, rehearsal, earlier...)
 			} else {
-				allocation, err = randomize.Draw(d, r, ch)
+				allocation, err = randomize.Draw(d, r, ch, earlier...)
 			}
 			if err != nil {
 				return err
@@ -264,6 +299,7 @@ func (a *app) replayCommand() *cobra.Command {
 	c.Flags().StringVar(&design, "design", "", "the design text")
 	c.Flags().StringVar(&roster, "roster", "", "the roster text")
 	c.Flags().StringVar(&chance, "chance", "", "64 hexadecimal digits")
+	c.Flags().StringArrayVar(&after, "after", nil, "an earlier wave: ROSTER,ALLOCATION; again for each, oldest first")
 	c.Flags().IntVar(&rehearsal, "rehearsal", -1, "draw this rehearsal instead of the draw")
 	c.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("rehearsal") && rehearsal < 0 {
@@ -272,6 +308,28 @@ func (a *app) replayCommand() *cobra.Command {
 		return nil
 	}
 	return c
+}
+
+// earlierWaves reads the rosters and allocations that --after names.
+func (a *app) earlierWaves(after []string) (earlier []randomize.Drawn, err error) {
+	for _, pair := range after {
+		rosterFile, allocationFile, ok := strings.Cut(pair, ",")
+		if !ok || rosterFile == "" || allocationFile == "" {
+			return nil, usagef("--after %s: name an earlier wave's two files, as in roster.txt,allocation.txt", pair)
+		}
+		rosterText, err1 := a.readFile(rosterFile)
+		allocationText, err2 := a.readFile(allocationFile)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		roster, err1 := randomize.ParseRoster(rosterText)
+		allocation, err2 := randomize.ParseAllocation(allocationText)
+		if err := errors.Join(inFile(rosterFile, err1), inFile(allocationFile, err2)); err != nil {
+			return nil, err
+		}
+		earlier = append(earlier, randomize.Drawn{Roster: roster, Allocation: allocation})
+	}
+	return earlier, nil
 }
 
 func inFile(name string, err error) error {

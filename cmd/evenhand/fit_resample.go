@@ -276,7 +276,7 @@ func (r *fitRows) byDesign(ref *reassignment, schoolOf []string) error {
 	} else if design.Method == randomize.Constrained {
 		return usagef("--chance is missing: a constrained draw chooses among the candidates that its chance made")
 	}
-	redraw, err := randomize.Redraws(design, roster, chance)
+	redraw, err := randomize.Redraws(design, randomize.Wave{Roster: roster, Chance: chance})
 	if err != nil {
 		return fmt.Errorf("--design: %w", err)
 	}

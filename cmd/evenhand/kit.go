@@ -112,35 +112,61 @@ func (a *app) kitCommand() *cobra.Command {
 
 // kitFiles are the kit's files, SHA256SUMS last.
 func kitFiles(t *conduct.Trial, v conduct.DrawView) ([]namedText, error) {
-	design, err := randomize.ParseDesign([]byte(v.Design))
+	first := v.Waves[0]
+	terms, err := trial.ParseChanceTerms(first.Commitment.Text)
 	if err != nil {
 		return nil, err
 	}
-	roster, err := randomize.ParseRoster([]byte(v.Roster))
-	if err != nil {
-		return nil, err
+	files := []namedText{{"design.txt", []byte(v.Design)}, {"RULE.md", randomize.RuleText}, {"redraw.py", redraw.Python}, {"redraw.R", redraw.R}}
+	for _, w := range v.Waves {
+		in := waveFolder(w.Draw.Wave)
+		files = append(files, namedText{in + "roster.txt", []byte(w.Locked.RosterText)}, namedText{in + "chance.txt", []byte(w.Draw.Chance + "\n")},
+			namedText{in + "allocation.txt", []byte(w.Draw.AllocationText)}, namedText{in + "commitment.txt", []byte(w.Commitment.Text)})
+		for _, e := range w.Evidence {
+			files = append(files, namedText{in + "chance/" + e.Name + ".txt", []byte(e.Text)})
+		}
 	}
-	terms, err := trial.ParseChanceTerms(v.Commitment.Text)
-	if err != nil {
-		return nil, err
-	}
-	files := []namedText{
-		{"design.txt", []byte(v.Design)}, {"roster.txt", []byte(v.Roster)}, {"chance.txt", []byte(v.Draw.Chance + "\n")},
-		{"allocation.txt", []byte(v.Draw.AllocationText)}, {"commitment.txt", []byte(v.Commitment.Text)},
-		{"RULE.md", randomize.RuleText}, {"redraw.py", redraw.Python}, {"redraw.R", redraw.R},
-	}
-	for _, e := range v.Evidence {
-		files = append(files, namedText{"chance/" + e.Name + ".txt", []byte(e.Text)})
-	}
-	files = append(files, namedText{"README.txt", []byte(kitReadme(t, v, design, roster, terms))})
+	files = append(files, namedText{"README.txt", []byte(kitReadme(t, v, first.Design, first.Roster, terms))})
 	return append(files, namedText{"SHA256SUMS", sums(files)}), nil
+}
+
+// waveFolder is where a wave's files stand: those of the first at the top.
+func waveFolder(wave int) string {
+	if wave == 1 {
+		return ""
+	}
+	return fmt.Sprintf("wave-%d/", wave)
+}
+
+// kitWaves says how the later waves are drawn again.
+func kitWaves(v conduct.DrawView, design randomize.Design) string {
+	if len(v.Waves) < 2 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\n   The schools came in waves (RULE.md, section 15); the first is drawn above. The later ones:\n\n")
+	after := ""
+	for i, w := range v.Waves {
+		in := waveFolder(w.Draw.Wave)
+		if i > 0 {
+			fmt.Fprintf(&b, "       python3 redraw.py design.txt %sroster.txt %schance.txt%s | cmp - %sallocation.txt\n", in, in, after, in)
+		}
+		if design.Remembers() {
+			after += fmt.Sprintf(" --after %sroster.txt %sallocation.txt", in, in)
+		}
+	}
+	b.WriteString("\n   Each commitment.txt of a later wave names the digest of the allocation before it.\n")
+	return b.String()
 }
 
 func kitReadme(t *conduct.Trial, v conduct.DrawView, design randomize.Design, roster randomize.Roster, terms trial.ChanceTerms) string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("DRAWING AGAIN\n")
-	say("Trial  %s (%s), %d schools\nDrawn  %s by %s", t.Protocol.Trial.Title, t.ID(), len(roster.Units), v.Draw.At.Format("2 January 2006 at 15:04:05 UTC"), people(v.Draw.Actor, v.Draw.ConfirmedBy))
+	say("Trial  %s (%s), %d schools", t.Protocol.Trial.Title, t.ID(), len(v.Lines))
+	for _, w := range v.Waves {
+		say("Drawn  %s by %s", w.Draw.At.Format("2 January 2006 at 15:04:05 UTC"), people(w.Draw.Actor, w.Draw.ConfirmedBy))
+	}
 	if v.Annulment != nil {
 		say("VOID   annulled on %s: %s", v.Annulment.At.Format("2 January 2006"), v.Annulment.Why)
 	}
@@ -165,7 +191,8 @@ is one of: Python 3; R with the package digest; or sha256sum and patience.
 
        evenhand draw replay --design design.txt --roster roster.txt --chance chance.txt | cmp - allocation.txt
 `)
-	say("3. The chance, %s. %s", terms.Source, chanceByHand(terms))
+	b.WriteString(kitWaves(v, design))
+	say("\n3. The chance, %s. %s", terms.Source, chanceByHand(terms))
 	if design.Method == randomize.Stratified || design.Method == randomize.Complete {
 		first, stratum := roster.Units[0], "all"
 		if design.Method == randomize.Stratified {

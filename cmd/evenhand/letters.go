@@ -16,6 +16,7 @@ import (
 
 	"evenhand/trial"
 	"evenhand/trial/conduct"
+	"evenhand/trial/store"
 )
 
 // defaultLetter is what a school is told where no template is given.
@@ -187,9 +188,18 @@ func (a *app) audiences(ctx context.Context, t *conduct.Trial, letters map[strin
 			return nil, err
 		}
 		rows := [][]string{{"school", "name", "pupils"}}
-		for _, u := range l.Roster.Units {
-			i := slices.IndexFunc(views, func(v conduct.SchoolView) bool { return v.School.ID == u.ID })
-			rows = append(rows, []string{u.ID, views[i].School.Name, fmt.Sprint(views[i].Pupils)})
+		units := l.Roster.Units
+		for _, w := range l.Earlier {
+			units = append(slices.Clone(units), w.Roster.Units...)
+		}
+		var ids []string
+		for _, u := range units {
+			ids = append(ids, u.ID)
+		}
+		slices.Sort(ids)
+		for _, id := range ids {
+			i := slices.IndexFunc(views, func(v conduct.SchoolView) bool { return v.School.ID == id })
+			rows = append(rows, []string{id, views[i].School.Name, fmt.Sprint(views[i].Pupils)})
 		}
 		if files, err = addCSV(files, "testers/list.csv", rows); err != nil {
 			return nil, err
@@ -217,6 +227,12 @@ func (a *app) audiences(ctx context.Context, t *conduct.Trial, letters map[strin
 	if control := t.Protocol.ControlArm(); control >= 0 {
 		notional[t.Protocol.Arms[control].ID] = true // formed for comparison only: nobody is told
 	}
+	drawnIn := map[string]store.Draw{}
+	for _, w := range v.Waves {
+		for _, u := range w.Roster.Units {
+			drawnIn[u.ID] = w.Draw
+		}
+	}
 	delivery := [][]string{{"arm", "community", "school", "name", "region"}}
 	for _, l := range v.Lines {
 		s := byID[l.School]
@@ -231,8 +247,8 @@ func (a *app) audiences(ctx context.Context, t *conduct.Trial, letters map[strin
 			continue
 		}
 		values := map[string]string{
-			"school": l.School, "name": s.School.Name, "trial": t.Protocol.Trial.Title, "drawn": v.Draw.At.Format("2 January 2006"),
-			"arm": labels[l.Arm], "community": community, "digest": v.Draw.Digest, "evaluator": t.Protocol.Trial.Contacts.Evaluator, "stratum": s.Stratum,
+			"school": l.School, "name": s.School.Name, "trial": t.Protocol.Trial.Title, "drawn": drawnIn[l.School].At.Format("2 January 2006"),
+			"arm": labels[l.Arm], "community": community, "digest": drawnIn[l.School].Digest, "evaluator": t.Protocol.Trial.Contacts.Evaluator, "stratum": s.Stratum,
 		}
 		text := placeholder.ReplaceAllStringFunc(letters[l.Arm], func(word string) string {
 			return values[placeholder.FindStringSubmatch(word)[1]]

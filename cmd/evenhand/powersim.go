@@ -166,7 +166,7 @@ func toSimulate(ctx context.Context, t *conduct.Trial, size int, seed uint64) (*
 	// A chance of the seed's own: what is drawn from it says nothing about
 	// the draw.
 	chance := randomize.Chance(fmt.Sprintf("%x", sha256.Sum256([]byte(fmt.Sprintf("evenhand power simulate %d", seed)))))
-	if s.Redraw, err = randomize.Redraws(design, roster, chance); err != nil {
+	if s.Redraw, err = randomize.Redraws(design, randomize.Wave{Roster: roster, Chance: chance}); err != nil {
 		return nil, s, fmt.Errorf("draw the schools for a simulation: %w", err)
 	}
 	return out, s, nil

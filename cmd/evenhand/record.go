@@ -60,15 +60,6 @@ func drawRecord(t *conduct.Trial, v conduct.DrawView, b conduct.DrawBalance) (st
 	if err != nil {
 		return "", err
 	}
-	terms, err := trial.ParseChanceTerms(v.Commitment.Text)
-	if err != nil {
-		return "", err
-	}
-	digest := trial.DigestOf(v.Commitment.Text)
-	words, err := trial.WordsOf(digest)
-	if err != nil {
-		return "", err
-	}
 	var s strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
 	table := func(rows [][]string) {
@@ -97,17 +88,32 @@ func drawRecord(t *conduct.Trial, v conduct.DrawView, b conduct.DrawBalance) (st
 	}
 	for _, line := range [][2]string{
 		{"trial", t.ID() + registered(t)},
-		{"drawn", fmt.Sprintf("%d schools, roster version %d, in %s", len(v.Lines), v.Draw.Roster, strataCount(len(b.Strata)))},
+		{"drawn", fmt.Sprintf("%d schools, %s, in %s", len(v.Lines), rosterText(v), strataCount(len(b.Strata)))},
 		{"how", methodText(design) + "; planned shares: " + strings.Join(shares, ", ")},
-		{"committed", v.Commitment.At.Format(when) + " by " + v.Commitment.Actor},
-		{"drawn on", v.Draw.At.Format(when) + " by " + people(v.Draw.Actor, v.Draw.ConfirmedBy)},
-		{"chance", chanceText(v.Commitment.Text)},
 		{"rehearsals", fmt.Sprintf("%d before it, from chance of their own that can never become the draw", v.Rehearsals)},
 	} {
 		say("%s", hanging(line[0], line[1]))
 	}
-	if terms.Source != trial.ChanceLocal {
-		taken, err := terms.Take(v.Evidence)
+	for _, w := range v.Waves {
+		if len(v.Waves) > 1 {
+			say("")
+			say("%s", hanging(fmt.Sprintf("wave %d", w.Draw.Wave), fmt.Sprintf("%d schools, roster version %d", len(w.Roster.Units), w.Draw.Roster)))
+		}
+		for _, line := range [][2]string{
+			{"committed", w.Commitment.At.Format(when) + " by " + w.Commitment.Actor},
+			{"drawn on", w.Draw.At.Format(when) + " by " + people(w.Draw.Actor, w.Draw.ConfirmedBy)},
+			{"chance", chanceText(w.Commitment.Text)},
+		} {
+			say("%s", hanging(line[0], line[1]))
+		}
+		terms, err := trial.ParseChanceTerms(w.Commitment.Text)
+		if err != nil {
+			return "", err
+		}
+		if terms.Source == trial.ChanceLocal {
+			continue
+		}
+		taken, err := terms.Take(w.Evidence)
 		if err != nil {
 			return "", err
 		}
@@ -135,11 +141,20 @@ func drawRecord(t *conduct.Trial, v conduct.DrawView, b conduct.DrawBalance) (st
 		}
 	}
 	say("\nDIGESTS (SHA-256)\n")
-	table([][]string{
-		{"commitment", digest}, {"  in words", words},
-		{"design", randomize.Digest([]byte(v.Design))}, {"roster", randomize.Digest([]byte(v.Roster))},
-		{"chance itself", v.Draw.Chance}, {"allocation", v.Draw.Digest}, {"ledger entry", fmt.Sprint(v.Entry)},
-	})
+	rows := [][]string{{"design", randomize.Digest([]byte(v.Design))}}
+	for _, w := range v.Waves {
+		digest := trial.DigestOf(w.Commitment.Text)
+		words, err := trial.WordsOf(digest)
+		if err != nil {
+			return "", err
+		}
+		if len(v.Waves) > 1 {
+			rows = append(rows, []string{fmt.Sprintf("wave %d", w.Draw.Wave), ""})
+		}
+		rows = append(rows, []string{"commitment", digest}, []string{"  in words", words}, []string{"roster", randomize.Digest([]byte(w.Locked.RosterText))},
+			[]string{"chance itself", w.Draw.Chance}, []string{"allocation", w.Draw.Digest})
+	}
+	table(append(rows, []string{"ledger entry", fmt.Sprint(v.Entry)}))
 	say(`
 HOW TO CHECK
 
@@ -152,6 +167,14 @@ HOW TO CHECK
   This record cannot show that the schools exist, or that this was the first draw
   made: for that, see where chance came from.`)
 	return s.String(), nil
+}
+
+// rosterText says which roster was drawn from, or how many waves of schools.
+func rosterText(v conduct.DrawView) string {
+	if n := len(v.Waves); n > 1 {
+		return fmt.Sprintf("in %d waves, each from its own roster", n)
+	}
+	return fmt.Sprintf("roster version %d", v.Draw.Roster)
 }
 
 // hanging writes a label and a text beside it, in lines that a person reads.

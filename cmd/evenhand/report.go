@@ -340,6 +340,10 @@ func provenance(t *conduct.Trial, s conduct.Snapshot) reports.Provenance {
 		p.Design, p.Roster, p.Pupils = randomize.Digest([]byte(l.DesignText)), randomize.Digest([]byte(l.RosterText)), trial.DigestOf(l.PupilsText)
 		p.Locked = reports.Act{At: l.At, People: []string{l.Actor}}
 	}
+	if len(s.Waves) > 0 { // the first wave's; the later ones stand in the bundle, one by one
+		l := s.Waves[0].Locked
+		p.Roster, p.Pupils, p.Locked = randomize.Digest([]byte(l.RosterText)), trial.DigestOf(l.PupilsText), reports.Act{At: l.At, People: []string{l.Actor}}
+	}
 	if c := s.Commitment; c != nil {
 		p.Commitment, p.Committed = trial.DigestOf(c.Text), reports.Act{At: c.At, People: []string{c.Actor}}
 		p.ChanceSource = chanceText(c.Text)
@@ -574,6 +578,11 @@ func (a *app) bundle(ctx context.Context, t *conduct.Trial) (audit.Bundle, error
 	if s.Draw != nil {
 		b.Chance, b.Allocation, b.Evidence = s.Draw.Chance, s.Draw.AllocationText, s.Evidence
 	}
+	for i, w := range s.Waves {
+		if i > 0 {
+			b.Waves = append(b.Waves, audit.Wave{Roster: w.Draw.Roster, Commitment: w.Commitment.Text, Chance: w.Draw.Chance, Evidence: w.Evidence, Allocation: w.Draw.AllocationText})
+		}
+	}
 	if s.Last != nil {
 		flow := s.Flow
 		b.Data, b.Results, b.Flow = s.Last.Data, s.Last.ResultsText, &flow
@@ -587,7 +596,7 @@ func (a *app) bundle(ctx context.Context, t *conduct.Trial) (audit.Bundle, error
 	return b, nil
 }
 
-// ruleFiles are the drawing rule and the program that repeats it.
+// ruleFiles are the drawing rule and the programs that repeat it.
 func ruleFiles() []audit.File {
 	return []audit.File{{Name: "RULE.md", Data: randomize.RuleText}, {Name: "redraw.py", Data: redraw.Python}, {Name: "redraw.R", Data: redraw.R}}
 }

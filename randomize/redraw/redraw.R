@@ -1,9 +1,10 @@
 #!/usr/bin/env Rscript
 # Draws again what Evenhand drew: base R and the package digest, nothing else.
 #
-#   Rscript redraw.R DESIGN ROSTER CHANCE [--rehearsal N | --redraw N] > allocation.txt
+#   Rscript redraw.R DESIGN ROSTER CHANCE [--after ROSTER ALLOCATION ...] [--rehearsal N | --redraw N]
 #
-# DESIGN, ROSTER and CHANCE are the three committed files, as they are. The output is the allocation text, byte for
+# DESIGN, ROSTER and CHANCE are the three committed files, as they are; --after names an earlier wave's roster and
+# allocation, for each earlier wave. The output is the allocation text, byte for
 # byte: compare its SHA-256 with the published one. Section numbers are those of RULE.md. Whole numbers are R's doubles,
 # exact below 2^53; where a score could be longer the program stops and says so (redraw.py has no such limit).
 
@@ -168,11 +169,12 @@ constrained <- function(seed, src, d, r, groups) { # section 5; src chooses amon
   kept <- which(scores <= cut) - 1
   candidate(kept[uniform(stream(src, "choose"), length(kept)) + 1])
 }
-efron <- function(src, d, queues) { # section 9
+efron <- function(src, d, queues, earlier) { # section 9
   arm <- numeric(0)
   for (s in names(queues)) {
     coin <- stream(src, paste0("efron/", s))
     lead <- 0
+    for (e in earlier) lead <- lead + sum(ifelse(e$arm == 1, 1, -1)[e$r$stratum == s]) # section 15
     for (u in queues[[s]]) {
       v <- pick(coin, if (lead == 0) c(1, 1) else c(d$best_per_mille, 1000 - d$best_per_mille))
       arm[u] <- if (lead > 0) 3 - v else v
@@ -187,14 +189,18 @@ root_millionths <- function(v) { # the whole part of sqrt(10^12 v), for whole v
   while (b * (2e6 * a + b) > exact((v - a^2) * 1e12)) b <- b - 1
   exact(a * 1e6 + b)
 }
-minimise <- function(src, d, r, queue) { # section 10
+minimise <- function(src, d, r, queue, earlier) { # section 10
   w <- d$weights
   K <- length(w)
   counts <- list()
   arm <- numeric(0)
+  levels_of <- function(r, i) vapply(d$columns, function(f) paste(f, if (f == "stratum") r$stratum[i] else decimal(r$x[[f]][i]), sep = "\t"), "")
+  for (e in earlier) for (i in seq_along(e$arm)) for (level in levels_of(e$r, i)) { # section 15
+    if (is.null(counts[[level]])) counts[[level]] <- numeric(K)
+    counts[[level]][e$arm[i]] <- counts[[level]][e$arm[i]] + 1
+  }
   for (u in queue) {
-    i <- match(u, r$unit)
-    levels <- vapply(d$columns, function(f) paste(f, if (f == "stratum") r$stratum[i] else decimal(r$x[[f]][i]), sep = "\t"), "")
+    levels <- levels_of(r, match(u, r$unit))
     for (level in levels) if (is.null(counts[[level]])) counts[[level]] <- numeric(K)
     g <- vapply(seq_len(K), function(k) sum(vapply(seq_along(levels), function(f) {
       x <- exact((counts[[levels[f]]] + (seq_len(K) == k & d$imbalance != "taves")) * prod(w) / w)
@@ -211,13 +217,13 @@ minimise <- function(src, d, r, queue) { # section 10
   }
   arm
 }
-draw_arms <- function(seed, src, d, r) {
+draw_arms <- function(seed, src, d, r, earlier) {
   s <- switch(d$method, complete = , minimisation = rep("all", length(r$unit)), pairs = paste0("set/", decimal(r$x[["set"]])), r$stratum)
   groups <- lapply(setNames(nm = bytewise(unique(s))), function(name) r$unit[s == name])
   arrival <- r$unit[order(if (is.null(r$x[["sequence"]])) rep(0, length(r$unit)) else r$x[["sequence"]], r$unit, method = "radix")]
   queues <- lapply(groups, function(g) arrival[arrival %in% g])
-  switch(d$method, constrained = constrained(seed, src, d, r, groups), blocks = blocks(src, d, queues), efron = efron(src, d, queues),
-    minimisation = minimise(src, d, r, queues[[1]]),
+  switch(d$method, constrained = constrained(seed, src, d, r, groups), blocks = blocks(src, d, queues), efron = efron(src, d, queues, earlier),
+    minimisation = minimise(src, d, r, queues[[1]], earlier),
     simple = vapply(setNames(nm = r$unit), function(u) pick(stream(src, paste0("simple/", u)), d$weights), 0L), # section 8
     stratified(src, d, groups, if (is.null(d$misfits)) "within" else d$misfits))
 }
@@ -366,7 +372,7 @@ reduce_clusters <- function(r, column) { # section 12: one unit for each cluster
   }, 0, USE.NAMES = FALSE)
   out
 }
-redraw <- function(design, roster, chance, rehearsal = NULL, again = NULL) {
+redraw <- function(design, roster, chance, rehearsal = NULL, again = NULL, after = list()) {
   d <- read_design(design)
   whole <- read_roster(roster)
   rest <- paste0(H(design), "\n", H(roster), "\n", trimws(chance), "\n")
@@ -374,7 +380,11 @@ redraw <- function(design, roster, chance, rehearsal = NULL, again = NULL) {
   seed <- own <- H(paste0(first, rest))
   if (!is.null(again)) own <- H(paste0("evenhand-redraw 1\n", decimal(again), "\n", rest)) # section 13
   r <- if (is.null(d$cluster)) whole else reduce_clusters(whole, d$cluster)
-  arm <- draw_arms(seed, source_of(own), d, r)[r$unit]
+  earlier <- lapply(after, function(wave) { # section 15: a roster and what was drawn of it
+    lines <- strsplit(wave[2], "\n")[[1]][-(1:2)]
+    list(r = read_roster(wave[1]), arm = match(vapply(strsplit(lines, "\t"), `[`, "", 2), d$arms))
+  })
+  arm <- draw_arms(seed, source_of(own), d, r, earlier)[r$unit]
   community <- setNames(numeric(length(r$unit)), r$unit)
   for (c in if (is.null(again)) d$communities) {
     members <- which(d$arms[arm] == c$arm)
@@ -387,7 +397,13 @@ redraw <- function(design, roster, chance, rehearsal = NULL, again = NULL) {
 
 if (sys.nframe() == 0) {
   args <- commandArgs(trailingOnly = TRUE)
-  if (!length(args) %in% c(3, 5)) stop("use: Rscript redraw.R DESIGN ROSTER CHANCE [--rehearsal N | --redraw N]")
-  number <- function(flag) if (length(args) == 5 && args[4] == flag) as.numeric(args[5])
-  cat(redraw(read_text(args[1]), read_text(args[2]), read_text(args[3]), number("--rehearsal"), number("--redraw")))
+  given <- list(after = list())
+  while (length(args) > 4 && args[4] %in% c("--after", "--rehearsal", "--redraw")) {
+    n <- if (args[4] == "--after") 2 else 1
+    if (n == 2) given$after <- c(given$after, list(c(read_text(args[5]), read_text(args[6]))))
+    else given[[if (args[4] == "--redraw") "again" else "rehearsal"]] <- as.numeric(args[5])
+    args <- args[-(3 + seq_len(n + 1))]
+  }
+  if (length(args) != 3) stop("use: Rscript redraw.R DESIGN ROSTER CHANCE [--after ROSTER ALLOCATION ...] [--rehearsal N | --redraw N]")
+  cat(do.call(redraw, c(lapply(args, read_text), given)))
 }

@@ -1,18 +1,15 @@
 #!/usr/bin/env python3
 """Draws again what Evenhand drew: Python 3 and its standard library, nothing else.
 
-    python3 redraw.py DESIGN ROSTER CHANCE [--rehearsal N | --redraw N] > allocation.txt
+    python3 redraw.py DESIGN ROSTER CHANCE [--after ROSTER ALLOCATION ...] [--rehearsal N | --redraw N]
 
-DESIGN, ROSTER and CHANCE are the three committed files, as they are. The output is the allocation
-text, byte for byte: compare its SHA-256 with the published one. Section numbers are those of RULE.md.
+DESIGN, ROSTER and CHANCE are the three committed files, as they are; --after names an earlier wave's roster
+and allocation, for each earlier wave. The output is the allocation text, byte for byte: compare its SHA-256
+with the published one. Section numbers are those of RULE.md.
 """
 import hashlib, math, sys
-def H(data):  # section 2: SHA-256 in 64 hexadecimal digits
-    return hashlib.sha256(data).hexdigest()
-def net(text):  # a netstring, so that no separator can be forged
-    data = text.encode()
-    return b"%d:%s," % (len(data), data)
-
+H = lambda data: hashlib.sha256(data).hexdigest()  # section 2: SHA-256 in 64 hexadecimal digits
+net = lambda text: b"%d:%s," % (len(text.encode()), text.encode())  # a netstring, so that no separator can be forged
 class Stream:  # numbers below 2^48, five to a hash
     def __init__(self, head):
         self.head, self.count, self.numbers = head, 0, []
@@ -47,7 +44,6 @@ class Source:  # keys and orders from S
         return Stream(self.seed + net(self.prefix + purpose))
     def units(self, purpose, names):  # candidates shuffle, all else sorts by key
         return self.stream(purpose).shuffle(names) if self.candidate else self.order(purpose, names)
-
 def lines_of(data, first):
     top, *lines, last = data.decode("utf-8").split("\n")
     if top != first or last or "\r" in data.decode("utf-8"):
@@ -83,8 +79,7 @@ def read_roster(data):  # section 1: each unit is a dict of its columns
     if [u["unit"] for u in units] != sorted({u["unit"] for u in units}):
         raise SystemExit("the units are not sorted, or one is there twice")
     return units
-def tokens(arms, times=1):
-    return ["%s#%d" % (a, i) for a, w in arms for i in range(1, w * times + 1)]
+tokens = lambda arms, times=1: ["%s#%d" % (a, i) for a, w in arms for i in range(1, w * times + 1)]
 def stratified(src, arms, groups, misfits):  # section 3
     W, arm, left = sum(w for _, w in arms), {}, {}
     for s, units in groups:
@@ -122,8 +117,7 @@ def blocks(src, arms, queues, sizes):  # section 4
     return arm
 def constrained(seed, src, d, units, groups):  # section 5; src chooses among the kept
     names, K = [a for a, _ in d["arms"]], d["candidates"]
-    def candidate(k):
-        return stratified(Source(seed, k), d["arms"], groups, d["misfits"])
+    candidate = lambda k: stratified(Source(seed, k), d["arms"], groups, d["misfits"])
     def score(arm):
         total, n = 0, {a: list(arm.values()).count(a) for a in names}
         for column, weight in d["weights"]:
@@ -136,26 +130,27 @@ def constrained(seed, src, d, units, groups):  # section 5; src chooses among th
     cut = sorted(scores)[-(-K * d["keep_per_mille"] // 1000) - 1]
     kept = [k for k in range(K) if scores[k] <= cut]
     return candidate(kept[src.stream("choose").uniform(len(kept))])
-def efron(src, d, queues):  # section 9
+def efron(src, d, queues, earlier):  # section 9
     (a, _), (b, _) = d["arms"]
     coin_weights, arm = [d["best_per_mille"], 1000 - d["best_per_mille"]], {}
     for s, queue in queues:
-        coin, lead = src.stream("efron/" + s), 0
+        coin, lead = src.stream("efron/" + s), sum(1 if x == a else -1 for u, x in earlier if u["stratum"] == s)
         for u in queue:
             v = coin.pick([1, 1] if lead == 0 else coin_weights)
             arm[u] = (b, a)[v] if lead > 0 else (a, b)[v]
             lead += 1 if arm[u] == a else -1
     return arm
 def imbalance(measure, x, k):  # section 10: x are the counts of one factor, levelled by weight
-    if measure == "taves":
-        return x[k]
-    if measure == "range":
-        return max(x) - min(x)
+    if measure in ("taves", "range"):
+        return x[k] if measure == "taves" else max(x) - min(x)
     variance = len(x) * sum(y * y for y in x) - sum(x) ** 2
     return math.isqrt(10 ** 12 * variance) if measure == "sd" else variance
-def minimise(src, d, by_id, queue):  # section 10
+def minimise(src, d, by_id, queue, earlier):  # section 10
     w, best, measure, counts, arm = [w for _, w in d["arms"]], d["best_per_mille"], d["imbalance"], {}, {}
     K, W, product = len(w), sum(w), math.prod(w)
+    for u, a in earlier:  # section 15
+        for f, _ in d["weights"]:
+            counts.setdefault((f, u[f]), [0] * K)[[name for name, _ in d["arms"]].index(a)] += 1
     for u in queue:
         at = [counts.setdefault((f, by_id[u][f]), [0] * K) for f, _ in d["weights"]]
         g = [sum(weight * imbalance(measure, [(m + (i == k and measure != "taves")) * (product // w[i]) for i, m in enumerate(count)], k)
@@ -170,7 +165,7 @@ def minimise(src, d, by_id, queue):  # section 10
         for count in at:
             count[h] += 1
     return arm
-def draw_arms(seed, src, d, units):
+def draw_arms(seed, src, d, units, earlier):
     method, by_id, groups = d["method"], {u["unit"]: u for u in units}, {}
     for u in units:
         s = "all" if method in ("complete", "minimisation") else "set/%d" % u["set"] if method == "pairs" else u["stratum"]
@@ -179,8 +174,8 @@ def draw_arms(seed, src, d, units):
     queues = [(s, sorted(g, key=lambda u: (by_id[u].get("sequence", 0), u))) for s, g in groups]
     if method == "simple":  # section 8
         return {u: d["arms"][src.stream("simple/" + u).pick([w for _, w in d["arms"]])][0] for u in by_id}
-    return {"constrained": lambda: constrained(seed, src, d, units, groups), "efron": lambda: efron(src, d, queues),
-            "blocks": lambda: blocks(src, d["arms"], queues, d["blocks"]), "minimisation": lambda: minimise(src, d, by_id, queues[0][1]),
+    return {"constrained": lambda: constrained(seed, src, d, units, groups), "efron": lambda: efron(src, d, queues, earlier),
+            "blocks": lambda: blocks(src, d["arms"], queues, d["blocks"]), "minimisation": lambda: minimise(src, d, by_id, queues[0][1], earlier),
             }.get(method, lambda: stratified(src, d["arms"], groups, d.get("misfits", "within")))()
 def communities(src, c, units):  # section 6; units are the arm's, in byte order
     parts = {}
@@ -273,9 +268,8 @@ def reduce_clusters(units, column):  # section 12: one unit for each cluster
         for x in u["columns"] if m["first"] is not u else []:
             m[x] = min(m[x], u[x]) if x == "sequence" else m[x] if x in (column, "set") else m[x] + u[x]
     return [merged[name] for name in sorted(merged)]
-
-def redraw(design, roster, chance, rehearsal=None, again=None):
-    """The allocation text of three committed texts (bytes); again is the number of a redraw."""
+def redraw(design, roster, chance, rehearsal=None, again=None, after=()):
+    """The allocation text of three committed texts (bytes); after are rosters and allocations of earlier waves."""
     d, whole = read_design(design), read_roster(roster)
     rest = "%s\n%s\n%s\n" % (H(design), H(roster), chance.decode().strip())
     first = "evenhand-seed 1\n" if rehearsal is None else "evenhand-rehearsal 1\n%d\n" % rehearsal
@@ -283,17 +277,23 @@ def redraw(design, roster, chance, rehearsal=None, again=None):
     if again is not None:  # section 13: arms only; constrained candidates are the draw's own
         own = H(("evenhand-redraw 1\n%d\n" % again + rest).encode())
     units = reduce_clusters(whole, d["cluster"]) if "cluster" in d else whole
-    arm, community = draw_arms(seed, Source(own), d, units), {}
+    earlier = [(u, line.split("\t")[1]) for r, a in after for u, line in zip(read_roster(r), lines_of(a, "evenhand-allocation 1")[1:])]
+    arm, community = draw_arms(seed, Source(own), d, units, earlier), {}
     for c in d["communities"] if again is None else []:
         members = [u for u in units if arm[u["unit"]] == c["arm"]]
         community.update(communities(Source(own), c, members) if members else {})
     name = lambda u: str(u[d["cluster"]]) if "cluster" in d else u["unit"]
     rows = ["%s\t%s\t%d\n" % (u["unit"], arm[name(u)], community.get(name(u), 0)) for u in whole]
     return ("evenhand-allocation 1\nunit\tarm\tcommunity\n" + "".join(rows)).encode()
-
 if __name__ == "__main__":
-    if len(sys.argv) not in (4, 6) or len(sys.argv) == 6 and sys.argv[4] not in ("--rehearsal", "--redraw"):
+    args, options = sys.argv[1:], {"after": []}
+    read = lambda name: open(name, "rb").read()
+    while len(args) > 4 and args[3] in ("--after", "--rehearsal", "--redraw"):
+        if args[3] == "--after":
+            options["after"].append((read(args[4]), read(args[5])))
+        else:
+            options["again" if args[3] == "--redraw" else "rehearsal"] = int(args[4])
+        del args[3:6 if args[3] == "--after" else 5]
+    if len(args) != 3:
         raise SystemExit(__doc__)
-    texts = [open(name, "rb").read() for name in sys.argv[1:4]]
-    number = {sys.argv[4].strip("-"): int(sys.argv[5])} if len(sys.argv) == 6 else {}
-    sys.stdout.buffer.write(redraw(*texts, number.get("rehearsal"), number.get("redraw")))
+    sys.stdout.buffer.write(redraw(*map(read, args), **options))

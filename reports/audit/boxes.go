@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"evenhand/randomize"
 	"evenhand/trial"
 )
 
@@ -93,10 +92,11 @@ func (v *verifier) boxes(f *failures, flow *trial.Flow, equal func(what, from st
 		equal("schools out of recruitment, "+what, ledger, said[what], exits[what])
 	}
 
-	allocation, err := randomize.ParseAllocation(v.files[allocationName])
+	_, all, err := v.waves()
 	if err != nil {
 		return // said at the draw
 	}
+	allocation := together(all)
 	school := v.listed()
 	gone, unknown := map[[2]string]int{}, 0
 	for _, x := range left {
@@ -147,9 +147,11 @@ func (v *verifier) labels(f *failures, flow *trial.Flow) {
 // listed gives the school of every pupil who was listed at the lock.
 func (v *verifier) listed() map[string]string {
 	listed := map[string]string{}
-	for _, line := range strings.Split(string(v.files[pupilsName]), "\n") {
-		if id, school, ok := strings.Cut(line, "\t"); ok && id != "pupil" {
-			listed[id] = school
+	for n := range max(1, len(v.of(actionDraw))) {
+		for _, line := range strings.Split(string(v.files[waveFile(n+1, pupilsName)]), "\n") {
+			if id, school, ok := strings.Cut(line, "\t"); ok && id != "pupil" {
+				listed[id] = school
+			}
 		}
 	}
 	return listed

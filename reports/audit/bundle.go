@@ -35,6 +35,7 @@ type Bundle struct {
 	Chance      string           // 64 hex digits
 	Evidence    []trial.Evidence // what chance was taken from; nil where it is local
 	Allocation  string
+	Waves       []Wave // after the first, which the fields above are
 	Rule        []File // how the draw is made, and programs that repeat it, e.g. RULE.md
 	Ledger      []trial.Record
 	Receipts    []trial.Receipt
@@ -107,7 +108,7 @@ const (
 )
 
 // allowed are the names that a bundle may hold.
-var allowed = regexp.MustCompile(`^(README\.txt|MANIFEST\.txt(\.minisig)?|NOT-COVERED\.txt|FORMAT\.md|ledger\.ndjson|ledger\.digests\.txt|design\.txt|roster\.txt|pupils\.txt|commitment\.txt|chance\.txt|allocation\.txt|flow\.json|results\.json|report\.html|report-numbers\.csv|protocol/[1-9][0-9]{0,4}\.yaml|rosters/[1-9][0-9]{0,4}\.(design|roster|pupils)\.txt|receipts/[0-9]{4}\.txt|runs/[1-9][0-9]{0,4}\.json|data\.digests\.txt|chance/[a-z0-9-]{1,32}\.txt|(rule|scripts)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|(data|synthetic)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.csv)$`)
+var allowed = regexp.MustCompile(`^(README\.txt|MANIFEST\.txt(\.minisig)?|NOT-COVERED\.txt|FORMAT\.md|ledger\.ndjson|ledger\.digests\.txt|design\.txt|roster\.txt|pupils\.txt|commitment\.txt|chance\.txt|allocation\.txt|flow\.json|results\.json|report\.html|report-numbers\.csv|protocol/[1-9][0-9]{0,4}\.yaml|rosters/[1-9][0-9]{0,4}\.(design|roster|pupils)\.txt|receipts/[0-9]{4}\.txt|runs/[1-9][0-9]{0,4}\.json|data\.digests\.txt|chance/[a-z0-9-]{1,32}\.txt|(rule|scripts)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|wave-[1-9][0-9]{0,1}/((roster|pupils|commitment|chance|allocation)\.txt|chance-[a-z0-9-]{1,32}\.txt)|(data|synthetic)/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.csv)$`)
 
 // entry is a file of the bundle with its path.
 type entry struct {
@@ -154,44 +155,61 @@ func (b Bundle) check() error {
 			faults = append(faults, fmt.Errorf("version %d of the roster stands where version %d should", r.Version, i+1))
 		}
 	}
-	if err := b.checkEvidence(); err != nil {
-		faults = append(faults, fmt.Errorf("the chance: %w", err))
-	}
-	if b.Allocation != "" {
-		r, err := b.drawn()
+	var earlier []randomize.Drawn
+	for i, w := range b.allWaves() {
+		if err := w.checkEvidence(); err != nil {
+			faults = append(faults, fmt.Errorf("the chance: %w", err))
+		}
+		r, err := b.roster(w.Roster)
 		if err == nil {
-			err = randomize.Verify([]byte(r.Design), []byte(r.Roster), randomize.Chance(b.Chance), []byte(b.Allocation))
+			err = randomize.Verify([]byte(r.Design), []byte(r.Roster), randomize.Chance(w.Chance), []byte(w.Allocation), earlier...)
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("the draw: %w", err))
+			break
 		}
+		roster, err1 := randomize.ParseRoster([]byte(r.Roster))
+		allocation, err2 := randomize.ParseAllocation([]byte(w.Allocation))
+		if err := errors.Join(err1, err2); err != nil {
+			faults = append(faults, fmt.Errorf("the draw of wave %d: %w", i+1, err))
+			break
+		}
+		earlier = append(earlier, randomize.Drawn{Roster: roster, Allocation: allocation})
 	}
 	return errors.Join(faults...)
 }
 
-// drawn gives the roster that the draw was made from: the one that the
-// ledger's entry of the draw names.
-func (b Bundle) drawn() (Roster, error) {
+// allWaves gives the waves drawn, the first too; none before the draw.
+func (b Bundle) allWaves() []Wave {
+	if b.Allocation == "" {
+		return nil
+	}
+	first := Wave{Roster: b.drawnFrom(), Commitment: b.Commitment, Chance: b.Chance, Evidence: b.Evidence, Allocation: b.Allocation}
+	return append([]Wave{first}, b.Waves...)
+}
+
+// drawnFrom is the version of the roster that the ledger's first entry of a
+// draw names; 0 where there is none.
+func (b Bundle) drawnFrom() int {
 	for _, rec := range b.Ledger {
 		e, err := rec.Entry()
-		if err != nil {
-			return Roster{}, err
-		}
-		if e.Action != actionDraw {
+		if err != nil || e.Action != actionDraw {
 			continue
 		}
 		var after drawNote
-		if err := json.Unmarshal(e.After, &after); err != nil {
-			return Roster{}, fmt.Errorf("read ledger entry %d: %w", e.Seq, err)
+		if json.Unmarshal(e.After, &after) == nil {
+			return after.Roster
 		}
-		for _, r := range b.Rosters {
-			if r.Version == after.Roster {
-				return r, nil
-			}
-		}
-		return Roster{}, fmt.Errorf("ledger entry %d draws from version %d of the roster, which is not here", e.Seq, after.Roster)
 	}
-	return Roster{}, errors.New("the ledger has no entry of a draw")
+	return 0
+}
+
+func (b Bundle) roster(version int) (Roster, error) {
+	i := slices.IndexFunc(b.Rosters, func(r Roster) bool { return r.Version == version })
+	if i < 0 {
+		return Roster{}, fmt.Errorf("it was made from version %d of the roster, which is not here", version)
+	}
+	return b.Rosters[i], nil
 }
 
 // entries gives the files, MANIFEST.txt first, the others by name.
@@ -206,33 +224,39 @@ func (b Bundle) entries() ([]entry, error) {
 	for _, p := range b.Protocols {
 		text(fmt.Sprintf("protocol/%d.yaml", p.Version), p.Text)
 	}
-	inForce := len(b.Rosters) - 1
-	if b.Allocation != "" {
-		r, err := b.drawn()
-		if err != nil {
-			return nil, err
-		}
-		inForce = slices.IndexFunc(b.Rosters, func(x Roster) bool { return x.Version == r.Version })
+	waves := b.allWaves()
+	waveOf := map[int]int{} // by version of the roster
+	for i, w := range waves {
+		waveOf[w.Roster] = i + 1
 	}
-	for i, r := range b.Rosters {
-		if i == inForce {
-			text(designName, r.Design)
-			text(rosterName, r.Roster)
-			text(pupilsName, r.Pupils)
+	if n := len(b.Rosters); len(waves) == 0 && n > 0 {
+		waveOf[b.Rosters[n-1].Version] = 1
+	}
+	for _, r := range b.Rosters {
+		wave := waveOf[r.Version]
+		switch {
+		case wave == 0:
+			text(fmt.Sprintf("rosters/%d.design.txt", r.Version), r.Design)
+			text(fmt.Sprintf("rosters/%d.roster.txt", r.Version), r.Roster)
+			text(fmt.Sprintf("rosters/%d.pupils.txt", r.Version), r.Pupils)
 			continue
+		case wave == 1:
+			text(designName, r.Design)
 		}
-		text(fmt.Sprintf("rosters/%d.design.txt", r.Version), r.Design)
-		text(fmt.Sprintf("rosters/%d.roster.txt", r.Version), r.Roster)
-		text(fmt.Sprintf("rosters/%d.pupils.txt", r.Version), r.Pupils)
+		text(waveFile(wave, rosterName), r.Roster)
+		text(waveFile(wave, pupilsName), r.Pupils)
 	}
-	text(commitmentName, b.Commitment)
-	if b.Chance != "" {
-		text(chanceName, b.Chance+"\n")
+	if len(waves) == 0 {
+		text(commitmentName, b.Commitment)
 	}
-	for _, e := range b.Evidence {
-		text(evidenceName(e.Name), e.Text)
+	for i, w := range waves {
+		text(waveFile(i+1, commitmentName), w.Commitment)
+		text(waveFile(i+1, chanceName), w.Chance+"\n")
+		for _, e := range w.Evidence {
+			text(waveFile(i+1, evidenceName(e.Name)), e.Text)
+		}
+		text(waveFile(i+1, allocationName), w.Allocation)
 	}
-	text(allocationName, b.Allocation)
 	for _, f := range b.Rule {
 		add("rule/"+f.Name, f.Data)
 	}

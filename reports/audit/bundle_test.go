@@ -152,7 +152,7 @@ func finished(t testing.TB, schools, pupils int) *maker {
 			t.Fatal(err)
 		}
 		m.b.Data = append(m.b.Data, rows.Named{Outcome: plan.Outcome, Files: files})
-		redraws, err := trial.NewRedraws(design, roster, chance, 0)
+		redraws, err := trial.NewRedraws(design, []randomize.Wave{{Roster: roster, Chance: chance}}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,9 +21,9 @@ type evidenceNote struct {
 	Digest string `json:"digest"`
 }
 
-// checkEvidence says whether the evidence gives the bundle's chance, by the
+// checkEvidence says whether the evidence gives the wave's chance, by the
 // commitment's terms.
-func (b Bundle) checkEvidence() error {
+func (b Wave) checkEvidence() error {
 	if len(b.Evidence) == 0 {
 		return nil
 	}
@@ -44,13 +44,21 @@ func (v *verifier) chance() {
 	for _, e := range v.of("draw annul") {
 		v.say(Note, checkDraw, "the draw was annulled by entry %d: %s", e.Seq, e.Why)
 	}
+	for wave := range v.of(actionDraw) {
+		v.chanceOf(f, wave+1)
+	}
+}
+
+// chanceOf takes the chance of one wave again.
+func (v *verifier) chanceOf(f *failures, wave int) {
+	commitmentName, chanceName := waveFile(wave, commitmentName), waveFile(wave, chanceName)
 	text, ok := v.files[commitmentName]
-	if !ok || len(v.of(actionDraw)) == 0 {
+	if !ok {
 		return // said at the order
 	}
 	var evidence []trial.Evidence
 	for _, name := range sortedNames(v.files) {
-		if rest, ok := strings.CutPrefix(name, chanceFolder); ok {
+		if rest, ok := strings.CutPrefix(name, waveFile(wave, chanceFolder)); ok {
 			evidence = append(evidence, trial.Evidence{Name: strings.TrimSuffix(rest, ".txt"), Text: string(v.files[name])})
 		}
 	}
@@ -88,9 +96,9 @@ func (v *verifier) chance() {
 
 // evidenceRecorded holds the folder chance to the digests in the entry of the
 // draw; it gives the names that the entry accounts for.
-func evidenceRecorded(notes []evidenceNote, same func(name, want string)) (names []string) {
+func evidenceRecorded(wave int, notes []evidenceNote, same func(name, want string)) (names []string) {
 	for _, n := range notes {
-		name := evidenceName(n.Name)
+		name := waveFile(wave, evidenceName(n.Name))
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 			same(name, n.Digest)

@@ -486,19 +486,41 @@ func (v *verifier) events() {
 		f.done("")
 		return
 	}
-	lock, commit, draw := locks[len(locks)-1], commits[0], draws[0]
-	if lock.Seq > commit.Seq {
-		f.add("the roster was locked anew by entry %d, after the commitment of entry %d", lock.Seq, commit.Seq)
-	}
-	if commit.Seq > draw.Seq {
-		f.add("the draw is entry %d, before the commitment of entry %d", draw.Seq, commit.Seq)
+	draw := draws[0]
+	var steps []step
+	for i, draw := range draws { // one for each wave
+		if i >= len(commits) {
+			break // said at the draw
+		}
+		commit, from, to := commits[i], 0, draw.Seq
+		if i > 0 {
+			from = draws[i-1].Seq
+		}
+		if i+1 == len(draws) && v.plannedWaves() <= len(draws) {
+			to = len(v.entries) + 1 // no roster is to be locked after it either
+		}
+		var lock trial.Entry
+		for _, l := range locks {
+			if l.Seq > from && l.Seq < to {
+				lock = l
+			}
+		}
+		switch {
+		case lock.Seq == 0:
+			f.add("the draw is entry %d, but no roster was locked before it, after entry %d", draw.Seq, from)
+		case lock.Seq > commit.Seq:
+			f.add("the roster was locked anew by entry %d, after the commitment of entry %d", lock.Seq, commit.Seq)
+		}
+		if commit.Seq > draw.Seq {
+			f.add("the draw is entry %d, before the commitment of entry %d", draw.Seq, commit.Seq)
+		}
+		steps = append(steps, step{lock.Seq, fmt.Sprintf("roster locked (entry %d)", lock.Seq)}, step{commit.Seq, fmt.Sprintf("draw committed (entry %d)", commit.Seq)}, step{draw.Seq, fmt.Sprintf("draw (entry %d)", draw.Seq)})
 	}
 	for _, a := range analyses {
 		if a.Seq < draw.Seq {
 			f.add("entry %d analyses outcomes before the draw of entry %d", a.Seq, draw.Seq)
 		}
 	}
-	steps := []step{{lock.Seq, fmt.Sprintf("roster locked (entry %d)", lock.Seq)}, {commit.Seq, fmt.Sprintf("draw committed (entry %d)", commit.Seq)}, {draw.Seq, fmt.Sprintf("draw (entry %d)", draw.Seq)}}
 	if n := len(analyses); n > 0 {
 		steps = append(steps, step{analyses[n-1].Seq, fmt.Sprintf("analysis (entry %d)", analyses[n-1].Seq)})
 	}
@@ -544,25 +566,34 @@ func (v *verifier) records() {
 			accounted[name] = true
 		}
 	}
-	locks, draws := v.of(actionLock), v.of(actionDraw)
-	inForce := len(locks)
-	var drawn drawNote
-	if len(draws) > 0 && note(draws[0], &drawn) {
-		inForce = drawn.Roster
+	locks, commits, draws := v.of(actionLock), v.of(actionCommit), v.of(actionDraw)
+	drawn := make([]drawNote, len(draws))
+	waveOf := map[int]int{} // by version of the roster
+	for i, e := range draws {
+		if note(e, &drawn[i]) {
+			waveOf[drawn[i].Roster] = i + 1
+		}
 	}
-	var lock lockNote
+	if len(draws) == 0 && len(locks) > 0 {
+		waveOf[len(locks)] = 1
+	}
+	lockOf := map[int]lockNote{} // by wave
 	for i, e := range locks {
 		var x lockNote
 		if !note(e, &x) {
 			continue
 		}
-		names := []string{designName, rosterName, pupilsName}
-		if i+1 != inForce {
-			for k, part := range []string{"design", "roster", "pupils"} {
-				names[k] = fmt.Sprintf("rosters/%d.%s.txt", i+1, part)
+		names := make([]string, 3)
+		wave := waveOf[i+1]
+		for k, part := range []string{"design", "roster", "pupils"} {
+			names[k] = fmt.Sprintf("rosters/%d.%s.txt", i+1, part)
+			if wave > 0 {
+				names[k] = waveFile(wave, part+".txt")
 			}
-		} else {
-			lock = x
+		}
+		if wave > 0 {
+			lockOf[wave] = x
+			names[0] = designName // every wave has the first one's design
 		}
 		same(names[0], x.Design, e.Seq)
 		same(names[1], x.Roster, e.Seq)
@@ -571,21 +602,29 @@ func (v *verifier) records() {
 			accounted[name] = true
 		}
 	}
-	var commit commitNote
-	for _, e := range v.of(actionCommit) {
-		if note(e, &commit) {
-			same(commitmentName, commit.Commitment, e.Seq)
-			accounted[commitmentName] = true
-			if commit.Design != lock.Design || commit.Roster != lock.Roster {
-				f.add("entry %d commits to another design or roster than the one locked", e.Seq)
-			}
+	commitOf := map[int]commitNote{}
+	for i, e := range commits {
+		var commit commitNote
+		wave := i + 1
+		if !note(e, &commit) {
+			continue
+		}
+		commitOf[wave] = commit
+		if wave > len(draws) && wave > 1 {
+			continue // committed and not drawn yet: its text goes with the draw
+		}
+		same(waveFile(wave, commitmentName), commit.Commitment, e.Seq)
+		accounted[waveFile(wave, commitmentName)] = true
+		if lock := lockOf[wave]; commit.Design != lock.Design || commit.Roster != lock.Roster {
+			f.add("entry %d commits to another design or roster than the one locked", e.Seq)
 		}
 	}
-	if len(draws) > 0 {
-		e := draws[0]
-		if drawn.Commitment != commit.Commitment {
+	for i, e := range draws {
+		wave, drawn := i+1, drawn[i]
+		if drawn.Commitment != commitOf[wave].Commitment {
 			f.add("entry %d draws from another commitment than the one made", e.Seq)
 		}
+		allocationName, chanceName := waveFile(wave, allocationName), waveFile(wave, chanceName)
 		same(allocationName, drawn.Allocation, e.Seq)
 		if got := strings.TrimSuffix(string(v.files[chanceName]), "\n"); got != drawn.Chance || string(v.files[chanceName]) != got+"\n" {
 			f.add("%s holds %.70q, entry %d of the ledger records %s", chanceName, got, e.Seq, drawn.Chance)
@@ -593,7 +632,7 @@ func (v *verifier) records() {
 			n++
 		}
 		accounted[allocationName], accounted[chanceName] = true, true
-		for _, name := range evidenceRecorded(drawn.Evidence, func(name, want string) { same(name, want, e.Seq) }) {
+		for _, name := range evidenceRecorded(wave, drawn.Evidence, func(name, want string) { same(name, want, e.Seq) }) {
 			accounted[name] = true
 		}
 	}
@@ -649,7 +688,7 @@ func (v *verifier) records() {
 		case accounted[name]:
 		case standsIn(name) && len(v.of(actionAnalyse)) == 0:
 			f.add("no entry of the ledger accounts for %s", name)
-		case in && (folder == "protocol" || folder == "rosters" || folder == "runs" || folder == "data" || folder == "chance"), name == designName, name == rosterName, name == pupilsName, name == commitmentName, name == chanceName, name == allocationName, name == resultsName, name == flowName && len(v.of(actionAnalyse)) == 0:
+		case in && (folder == "protocol" || folder == "rosters" || folder == "runs" || folder == "data" || folder == "chance" || strings.HasPrefix(folder, "wave-")), name == designName, name == rosterName, name == pupilsName, name == commitmentName, name == chanceName, name == allocationName, name == resultsName, name == flowName && len(v.of(actionAnalyse)) == 0:
 			f.add("no entry of the ledger accounts for %s", name)
 		}
 	}
@@ -783,15 +822,17 @@ func (v *verifier) draw() {
 		v.say(Note, checkDraw, "no draw was made yet")
 		return
 	}
-	chance, err := randomize.ParseChance(string(v.files[chanceName]))
-	if err != nil {
-		f.add("%s: %v", chanceName, err)
-	} else if err := randomize.Verify(v.files[designName], v.files[rosterName], chance, v.files[allocationName]); err != nil {
-		f.add("drawn again from %s, %s and %s: %v", designName, rosterName, chanceName, err)
-	}
 	arms := map[string]int{}
-	if a, err := randomize.ParseAllocation(v.files[allocationName]); err == nil {
-		for _, x := range a.Assignments {
+	_, all, err := v.waves()
+	for _, err := range wrapped(err) {
+		f.add("%v", err)
+	}
+	for i, w := range all {
+		rosterName, chanceName, allocationName := waveFile(i+1, rosterName), waveFile(i+1, chanceName), waveFile(i+1, allocationName)
+		if err := randomize.Verify(v.files[designName], v.files[rosterName], w.wave.Chance, v.files[allocationName], earlierOf(all[:i])...); err != nil {
+			f.add("drawn again from %s, %s and %s: %v", designName, rosterName, chanceName, err)
+		}
+		for _, x := range w.allocation.Assignments {
 			arms[x.Arm]++
 		}
 	}
@@ -802,8 +843,19 @@ func (v *verifier) draw() {
 		n += arms[arm]
 	}
 	f.done("drawn again: %d schools (%s), all with the same arm and community", n, strings.Join(sizes, ", "))
-	if len(draws) > 1 || len(v.of(actionCommit)) > 1 {
-		one.add("the ledger has %d draws and %d commitments", len(draws), len(v.of(actionCommit)))
+	commits := len(v.of(actionCommit))
+	if planned := v.plannedWaves(); len(draws) > planned || commits > planned || commits < len(draws) {
+		one.add("the ledger has %d draws and %d commitments; the protocol has %s", len(draws), commits, map[bool]string{true: "one draw", false: fmt.Sprintf("%d waves", planned)}[planned == 1])
+	}
+	for n := 2; n <= len(draws); n++ {
+		before := digest(v.files[waveFile(n-1, allocationName)])
+		if !strings.Contains(string(v.files[waveFile(n, commitmentName)]), fmt.Sprintf("\nwave %d after %s\n", n, before)) {
+			one.add("%s does not say that it is wave %d, after the allocation with digest %s", waveFile(n, commitmentName), n, before)
+		}
+	}
+	if len(draws) > 1 {
+		one.done("%d waves, each with 1 commitment and 1 draw; no school in two; %d rehearsals, from chance of their own", len(draws), rehearsals)
+		return
 	}
 	one.done("1 commitment, 1 draw; %d rehearsals, from chance of their own", rehearsals)
 }
@@ -811,17 +863,16 @@ func (v *verifier) draw() {
 // people holds the rows of one outcome to the roster, the allocation and the
 // list of pupils.
 func (v *verifier) people(f *failures, name string, d *analysis.Dataset) {
-	roster, err := randomize.ParseRoster(v.files[rosterName])
+	_, all, err := v.waves()
 	if err != nil {
 		return // said at the draw
 	}
-	allocation, err := randomize.ParseAllocation(v.files[allocationName])
-	if err != nil {
-		return
-	}
+	allocation := together(all)
 	strata := map[string]string{}
-	for _, u := range roster.Units {
-		strata[u.ID] = u.Stratum
+	for _, w := range all {
+		for _, u := range w.wave.Roster.Units {
+			strata[u.ID] = u.Stratum
+		}
 	}
 	if len(d.Clusters) != len(strata) {
 		f.add("%s has %d schools, %s has %d", name, len(d.Clusters), rosterName, len(strata))
@@ -961,7 +1012,8 @@ func (v *verifier) flow() {
 					equal(fmt.Sprintf("arm %s, %s lost, %s", id, l.name, reason), "the data", said[reason], counted[reason])
 				}
 			}
-			if allocation, err := randomize.ParseAllocation(v.files[allocationName]); err == nil {
+			if _, waves, err := v.waves(); err == nil {
+				allocation := together(waves)
 				equal("arm "+id+", schools drawn", "the draw", a.Schools.Randomised, allocation.Size(id))
 			}
 		}
@@ -1106,19 +1158,15 @@ func (v *verifier) run(plan sap.Plan, d *analysis.Dataset) (*sap.Results, error)
 	if plan.Redraws == 0 {
 		return sap.Run(plan, d, nil)
 	}
-	design, err := randomize.ParseDesign(v.files[designName])
+	design, all, err := v.waves()
 	if err != nil {
 		return nil, err
 	}
-	roster, err := randomize.ParseRoster(v.files[rosterName])
-	if err != nil {
-		return nil, err
+	waves := make([]randomize.Wave, len(all))
+	for i, w := range all {
+		waves[i] = w.wave
 	}
-	chance, err := randomize.ParseChance(string(v.files[chanceName]))
-	if err != nil {
-		return nil, err
-	}
-	v.redrawing.Do(func() { v.redraws, v.noRedraws = trial.NewRedraws(design, roster, chance, plan.Redraws) })
+	v.redrawing.Do(func() { v.redraws, v.noRedraws = trial.NewRedraws(design, waves, plan.Redraws) })
 	if v.noRedraws != nil {
 		return nil, v.noRedraws
 	}

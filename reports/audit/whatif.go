@@ -23,6 +23,10 @@ func drawn(r io.ReaderAt, size int64) (d randomize.Design, roster randomize.Rost
 		err = errors.New("the bundle holds no draw")
 		return
 	}
+	if len(files[waveFile(2, allocationName)]) > 0 {
+		err = errors.New("schools of this bundle were drawn in waves, and what else might have been drawn is shown for a single draw only")
+		return
+	}
 	if d, err = randomize.ParseDesign(files[designName]); err != nil {
 		return
 	}
@@ -89,7 +93,7 @@ func AmongRedraws(r io.ReaderAt, size int64, n int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	redraw, err := randomize.Redraws(d, roster, c)
+	redraw, err := randomize.Redraws(d, randomize.Wave{Roster: roster, Chance: c})
 	if err != nil {
 		return "", err
 	}

@@ -44,7 +44,7 @@ func (t *Trial) ReportError(ctx context.Context, e trial.DrawError) (seq int, er
 	return seq, err
 }
 
-// AnnulDraw declares the trial's one draw void. It takes two people. The draw
+// AnnulDraw declares the trial's draw void, that of every wave. It takes two people. The draw
 // stays as it was, for everybody to see, and no other is made in this trial.
 func (t *Trial) AnnulDraw(ctx context.Context, why, confirmedBy string) (a store.Annulment, err error) {
 	var faults []string
@@ -60,18 +60,23 @@ func (t *Trial) AnnulDraw(ctx context.Context, why, confirmedBy string) (a store
 		return a, errors.New("annul the draw: " + strings.Join(faults, "; "))
 	}
 	err = t.write(ctx, trial.AnnulDraw, func(tx *store.Tx) error {
-		d, err := tx.Draw()
+		draws, err := tx.Draws()
 		if err != nil {
 			return err
+		}
+		digests := make([]string, len(draws))
+		for i, d := range draws {
+			digests[i] = d.Digest
 		}
 		a = store.Annulment{Why: why, At: t.at(), Actor: t.Who.Actor, ConfirmedBy: confirmedBy}
 		if err := tx.SaveAnnulment(a); err != nil {
 			return fmt.Errorf("annul the draw: %w", err)
 		}
 		return t.log(tx, a.At, "draw annul", "the draw", nil, struct {
-			Allocation  string `json:"allocation"`
-			ConfirmedBy string `json:"confirmed_by"`
-		}{d.Digest, confirmedBy}, why)
+			Allocation  string   `json:"allocation"`
+			Later       []string `json:"later_waves,omitempty"`
+			ConfirmedBy string   `json:"confirmed_by"`
+		}{digests[0], digests[1:], confirmedBy}, why)
 	})
 	return a, err
 }

@@ -24,7 +24,7 @@ var ErrNoScores = errors.New("no outcome has been stored")
 
 // records reads everything that analysis rows are made from.
 func (t *Trial) records(tx *store.Tx) (trial.Records, error) {
-	roster, _, err := t.lockedRoster(tx)
+	roster, err := t.drawnRoster(tx)
 	if err != nil {
 		return trial.Records{}, err
 	}
@@ -109,7 +109,7 @@ func (t *Trial) Analyse(ctx context.Context, why string) (run Run, err error) {
 				return &NotUnblindedError{}
 			}
 			kind, action = store.BlindRun, "analysis blind"
-			run, err = t.analyse(plans, records, draw, trial.BlindOrder(draw.chance, t.armIDs()))
+			run, err = t.analyse(plans, records, draw, trial.BlindOrder(draw.waves[0].Chance, t.armIDs()))
 		} else {
 			var changed *ChangedError
 			if err := t.asLocked(plans, records, locked); err != nil && !errors.As(err, &changed) {
@@ -249,7 +249,7 @@ func (t *Trial) analyse(plans []sap.Plan, records trial.Records, draw drawing, l
 	for _, plan := range plans {
 		most = max(most, plan.Redraws)
 	}
-	redraws, err := trial.NewRedraws(draw.design, draw.roster, draw.chance, most)
+	redraws, err := trial.NewRedraws(draw.design, draw.waves, most)
 	if err != nil {
 		return run, err
 	}
@@ -282,29 +282,27 @@ func (t *Trial) analyse(plans []sap.Plan, records trial.Records, draw drawing, l
 	return run, err
 }
 
-// drawing is what a draw is made from.
+// drawing is what a draw is made from: the design, and the waves of schools with
+// the chance of each.
 type drawing struct {
 	design randomize.Design
-	roster randomize.Roster
-	chance randomize.Chance
+	waves  []randomize.Wave
 }
 
 // drawing reads it.
 func (t *Trial) drawing(tx *store.Tx) (drawing, error) {
-	draw, err := tx.Draw()
+	drawn, err := drawnWaves(tx)
 	if err != nil {
 		return drawing{}, err
 	}
-	rosters, err := tx.Rosters()
-	if err != nil {
-		return drawing{}, err
+	if len(drawn) == 0 {
+		return drawing{}, errNotDrawn
 	}
-	i := slices.IndexFunc(rosters, func(r store.LockedRoster) bool { return r.Version == draw.Roster })
-	if i < 0 {
-		return drawing{}, fmt.Errorf("the draw was made from roster version %d, which is not stored", draw.Roster)
+	d := drawing{design: drawn[0].Design}
+	for _, w := range drawn {
+		d.waves = append(d.waves, randomize.Wave{Roster: w.Roster, Chance: randomize.Chance(w.Draw.Chance)})
 	}
-	design, roster, err := parseLocked(rosters[i])
-	return drawing{design, roster, randomize.Chance(draw.Chance)}, err
+	return d, nil
 }
 
 // flow counts what became of those randomised, arm by arm.
@@ -418,13 +416,14 @@ type Snapshot struct {
 	Schools     []trial.School
 	Moves       []trial.StageChange // of the schools through recruitment, in order of recording
 	Rosters     []store.LockedRoster
-	Roster      trial.Roster // in force; zero before the lock
-	Commitment  *store.Commitment
-	Draw        *store.Draw
-	Balance     *DrawBalance  // nil before the draw
-	Records     trial.Records // zero before the draw
-	Flow        trial.Flow    // of the primary outcome
-	Last        *Run          // the last run of the plan under the arms' names, nil if there is none
+	Roster      trial.Roster      // everybody drawn; before the draw the roster in force, zero before the lock
+	Commitment  *store.Commitment // of the first wave
+	Draw        *store.Draw       // of the first wave
+	Waves       []DrawnWave       // every wave drawn, oldest first
+	Balance     *DrawBalance      // nil before the draw
+	Records     trial.Records     // zero before the draw
+	Flow        trial.Flow        // of the primary outcome
+	Last        *Run              // the last run of the plan under the arms' names, nil if there is none
 	Unblinded   []store.Unblinding
 	Beside      []Run // earlier runs of the plan, and those outside it; not the blind ones
 	Ledger      []trial.Record
@@ -455,7 +454,7 @@ func (t *Trial) Snapshot(ctx context.Context) (s Snapshot, err error) {
 }
 
 func (t *Trial) snapshot(tx *store.Tx) (s Snapshot, err error) {
-	if s.Facts, err = tx.Facts(); err != nil {
+	if s.Facts, err = t.facts(tx); err != nil {
 		return s, err
 	}
 	if s.Versions, err = tx.Protocols(); err != nil {
@@ -483,13 +482,21 @@ func (t *Trial) snapshot(tx *store.Tx) (s Snapshot, err error) {
 	if s.Stop, err = tx.Stop(); err != nil {
 		return s, err
 	}
-	if s.Commitment, err = tx.Commitment(); err != nil {
+	commitments, err := tx.Commitments()
+	if err != nil {
 		return s, err
 	}
-	if s.Facts.Locked {
-		if s.Roster, _, err = t.lockedRoster(tx); err != nil {
-			return s, err
-		}
+	if len(commitments) > 0 {
+		s.Commitment = &commitments[0]
+	}
+	switch {
+	case s.Facts.Drawn:
+		s.Roster, err = t.drawnRoster(tx)
+	case s.Facts.Locked:
+		s.Roster, _, err = t.lockedRoster(tx)
+	}
+	if err != nil {
+		return s, err
 	}
 	s.Flow = trial.Flow{Stages: s.Recruitment.Stages, Exits: s.Recruitment.Exits}
 	if !s.Facts.Drawn {
@@ -498,9 +505,10 @@ func (t *Trial) snapshot(tx *store.Tx) (s Snapshot, err error) {
 	if err := t.mayKnowArms(tx); err != nil {
 		return s, err
 	}
-	if s.Draw, err = tx.Draw(); err != nil {
+	if s.Waves, err = drawnWaves(tx); err != nil {
 		return s, err
 	}
+	s.Draw, s.Evidence = &s.Waves[0].Draw, s.Waves[0].Evidence
 	if err := t.afterDraw(tx, &s); err != nil {
 		return s, err
 	}

@@ -217,7 +217,7 @@ func (t *Trial) balance(tx *store.Tx) (b DrawBalance, arm []int, err error) {
 	if len(lines) == 0 {
 		return b, nil, errNotDrawn
 	}
-	roster, _, err := t.lockedRoster(tx)
+	roster, err := t.drawnRoster(tx)
 	if err != nil {
 		return b, nil, err
 	}
@@ -306,7 +306,7 @@ func (t *Trial) RehearseBalance(ctx context.Context, times int, progress func(do
 		return r, err
 	}
 	if in.drawn == nil {
-		if in.chance, err = t.chance(); err != nil {
+		if in.waves[0].Chance, err = t.chance(); err != nil {
 			return r, err
 		}
 	}
@@ -319,15 +319,21 @@ func (t *Trial) RehearseBalance(ctx context.Context, times int, progress func(do
 
 // balanceInput is what rehearsals of balance are made from.
 type balanceInput struct {
-	roster trial.Roster
-	locked store.LockedRoster
-	all    []covariate
-	chance randomize.Chance // of the draw; "" before it
-	drawn  []int            // each school's place among the arms, as drawn; nil before the draw
+	roster  trial.Roster
+	locked  store.LockedRoster // before the draw
+	all     []covariate
+	design  randomize.Design
+	waves   []randomize.Wave  // with the draw's chance; before it with none
+	earlier []randomize.Drawn // drawn before these
+	drawn   []int             // each school's place among the arms, as drawn; nil before the draw
 }
 
 func (t *Trial) balanceInput(tx *store.Tx) (in balanceInput, err error) {
-	facts, err := tx.Facts()
+	facts, err := t.facts(tx)
+	if err != nil {
+		return in, err
+	}
+	waves, err := drawnWaves(tx)
 	if err != nil {
 		return in, err
 	}
@@ -335,29 +341,36 @@ func (t *Trial) balanceInput(tx *store.Tx) (in balanceInput, err error) {
 		if err := t.mayKnowArms(tx); err != nil {
 			return in, err
 		}
-		d, err := tx.Draw()
-		if err != nil {
+	}
+	if err := facts.Allow(trial.Rehearse); err == nil { // the next wave's
+		in.earlier = earlier(waves)
+		if in.roster, in.locked, err = t.lockedRoster(tx); err != nil {
 			return in, err
 		}
-		in.chance = randomize.Chance(d.Chance)
+		in.waves = []randomize.Wave{{}}
+		if in.design, in.waves[0].Roster, err = parseLocked(in.locked); err != nil {
+			return in, err
+		}
+	} else if !facts.Drawn {
+		return in, err
+	} else {
+		in.design = waves[0].Design
+		for _, w := range waves {
+			in.waves = append(in.waves, randomize.Wave{Roster: w.Roster, Chance: randomize.Chance(w.Draw.Chance)})
+		}
+		if in.roster, err = t.drawnRoster(tx); err != nil {
+			return in, err
+		}
 		if _, in.drawn, err = t.balance(tx); err != nil {
 			return in, err
 		}
-	} else if err := facts.Allow(trial.Rehearse); err != nil {
-		return in, err
-	}
-	if in.roster, in.locked, err = t.lockedRoster(tx); err != nil {
-		return in, err
 	}
 	in.all, err = t.covariates(tx, in.roster)
 	return in, err
 }
 
 func (t *Trial) rehearseBalance(ctx context.Context, in balanceInput, times int, progress func(done, of int)) (r BalanceRehearsal, err error) {
-	design, units, err := parseLocked(in.locked)
-	if err != nil {
-		return r, err
-	}
+	design := in.design
 	design.Communities = nil // arms only: communities change no arm
 	r.Times = times
 	type key struct{ column, arm string }
@@ -367,13 +380,17 @@ func (t *Trial) rehearseBalance(ctx context.Context, in balanceInput, times int,
 		if err := ctx.Err(); err != nil {
 			return r, fmt.Errorf("%w: %w", store.ErrInterrupted, err)
 		}
-		a, err := randomize.Rehearse(design, units, in.chance, n)
-		if err != nil {
-			return r, err
-		}
 		armOf := map[string]string{}
-		for _, line := range a.Assignments {
-			armOf[line.Unit] = line.Arm
+		earlier := slices.Clone(in.earlier)
+		for _, w := range in.waves {
+			a, err := randomize.Rehearse(design, w.Roster, w.Chance, n, earlier...)
+			if err != nil {
+				return r, err
+			}
+			earlier = append(earlier, randomize.Drawn{Roster: w.Roster, Allocation: a})
+			for _, line := range a.Assignments {
+				armOf[line.Unit] = line.Arm
+			}
 		}
 		arm := t.armsOf(in.roster.Schools, func(id string) string { return armOf[id] })
 		for _, c := range in.all {
@@ -457,7 +474,8 @@ func shareAsFar(all []float64, d float64) float64 {
 type LockedDesign struct {
 	Version int
 	Design  randomize.Design
-	Roster  randomize.Roster
+	Roster  randomize.Roster  // of the wave that is drawn next, or was drawn last
+	Earlier []randomize.Drawn // waves drawn before it
 }
 
 // LockedDesign gives it: after the commitment the one that was committed.
@@ -468,7 +486,14 @@ func (t *Trial) LockedDesign(ctx context.Context) (l LockedDesign, err error) {
 			return err
 		}
 		l.Version = locked.Version
-		l.Design, l.Roster, err = parseLocked(locked)
+		if l.Design, l.Roster, err = parseLocked(locked); err != nil {
+			return err
+		}
+		waves, err := drawnWaves(tx)
+		if n := len(waves); n > 0 && waves[n-1].Locked.Version == locked.Version {
+			waves = waves[:n-1]
+		}
+		l.Earlier = earlier(waves)
 		return err
 	})
 	return l, err

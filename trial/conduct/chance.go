@@ -30,13 +30,15 @@ func (t *Trial) checkTerms(terms trial.ChanceTerms, now time.Time) error {
 	return terms.Check(now)
 }
 
-// Commitment gives the commitment with its terms of chance; nil if there is
-// none.
+// Commitment gives the last commitment with its terms of chance; nil if there
+// is none.
 func (t *Trial) Commitment(ctx context.Context) (c *store.Commitment, terms trial.ChanceTerms, err error) {
 	err = t.read(ctx, func(tx *store.Tx) error {
-		if c, err = tx.Commitment(); err != nil || c == nil {
+		all, err := tx.Commitments()
+		if err != nil || len(all) == 0 {
 			return err
 		}
+		c = &all[len(all)-1]
 		terms, err = trial.ParseChanceTerms(c.Text)
 		return err
 	})
@@ -153,38 +155,32 @@ func opened(terms trial.ChanceTerms, sealed []trial.Sealed) ([]trial.Evidence, e
 }
 
 // chanceHolds takes a recorded draw's chance again from its evidence.
-func chanceHolds(tx *store.Tx, commitment *store.Commitment, d *store.Draw) error {
-	terms, err := trial.ParseChanceTerms(commitment.Text)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDisagrees, err)
-	}
-	evidence, err := tx.Evidence()
+func (w DrawnWave) chanceHolds() error {
+	terms, err := trial.ParseChanceTerms(w.Commitment.Text)
 	if err != nil {
 		return err
 	}
-	if terms.Source == trial.ChanceLocal && len(evidence) == 0 {
+	if terms.Source == trial.ChanceLocal && len(w.Evidence) == 0 {
 		return nil
 	}
-	taken, err := terms.Take(evidence)
+	taken, err := terms.Take(w.Evidence)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDisagrees, err)
+		return err
 	}
-	if string(taken.Chance) != d.Chance {
-		return fmt.Errorf("%w: the evidence gives chance %s, the draw was made from %s", ErrDisagrees, taken.Chance, d.Chance)
+	if string(taken.Chance) != w.Draw.Chance {
+		return fmt.Errorf("the evidence gives chance %s, the draw was made from %s", taken.Chance, w.Draw.Chance)
 	}
 	return nil
 }
 
 // checkAfterDraw holds what was recorded at and after the draw to the digests
 // that the ledger names.
-func (t *Trial) checkAfterDraw(tx *store.Tx, check func(what, text string) error) error {
-	evidence, err := tx.Evidence()
-	if err != nil {
-		return err
-	}
-	for _, e := range evidence {
-		if err := check("the evidence of chance "+e.Name, e.Text); err != nil {
-			return err
+func (t *Trial) checkAfterDraw(tx *store.Tx, waves []DrawnWave, check func(what, text string) error) error {
+	for _, w := range waves {
+		for _, e := range w.Evidence {
+			if err := check("the evidence of chance "+e.Name, e.Text); err != nil {
+				return err
+			}
 		}
 	}
 	faults, err := tx.DrawErrors()
@@ -210,9 +206,6 @@ func (t *Trial) checkAfterDraw(tx *store.Tx, check func(what, text string) error
 
 // afterDraw reads what was recorded at and after the draw into a snapshot.
 func (t *Trial) afterDraw(tx *store.Tx, s *Snapshot) (err error) {
-	if s.Evidence, err = tx.Evidence(); err != nil {
-		return err
-	}
 	if s.DrawErrors, err = tx.DrawErrors(); err != nil {
 		return err
 	}
@@ -225,9 +218,6 @@ func (t *Trial) afterDraw(tx *store.Tx, s *Snapshot) (err error) {
 
 // after reads what belongs to a draw beside its lines.
 func (v *DrawView) after(tx *store.Tx) (err error) {
-	if v.Evidence, err = tx.Evidence(); err != nil {
-		return err
-	}
 	if v.Errors, err = tx.DrawErrors(); err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ type Known struct {
 func (t *Trial) Known(ctx context.Context) (k Known, err error) {
 	err = t.read(ctx, func(tx *store.Tx) error {
 		var errs [9]error
-		k.Facts, errs[0] = tx.Facts()
+		k.Facts, errs[0] = t.facts(tx)
 		k.Schools, errs[1] = tx.Schools()
 		k.Staff, errs[2] = tx.Staff()
 		k.Responses, errs[3] = tx.Responses()
@@ -93,7 +93,7 @@ func (t *Trial) Known(ctx context.Context) (k Known, err error) {
 			return err
 		}
 		if k.Facts.Locked {
-			roster, _, err := t.lockedRoster(tx)
+			roster, err := t.everyRoster(tx)
 			if err != nil {
 				return err
 			}
@@ -165,17 +165,28 @@ func (t *Trial) ImportResponses(ctx context.Context, f File, responses []trial.R
 }
 
 // ImportPupils enters pupils with their baseline scores and, in the identity
-// table, their names and UPNs. After the roster was locked they are joiners:
-// kept and marked, never analysed as randomised.
+// table, their names and UPNs. After their school's roster was locked they are
+// joiners: kept and marked, never analysed as randomised.
 func (t *Trial) ImportPupils(ctx context.Context, f File, pupils []trial.Pupil, scores []trial.Score, identities []trial.Identity) (joiners bool, err error) {
 	err = t.write(ctx, trial.ListPupils, func(tx *store.Tx) error {
-		facts, err := tx.Facts()
+		facts, err := t.facts(tx)
 		if err != nil {
 			return err
 		}
-		joiners = facts.Locked
+		locked := map[string]bool{} // where a later wave comes: the schools that are too late for it
+		wave, _ := facts.Next()
+		if wave > 0 {
+			roster, err := t.everyRoster(tx)
+			if err != nil {
+				return err
+			}
+			for _, s := range roster.Schools {
+				locked[s.ID] = true
+			}
+		}
 		for i := range pupils {
-			pupils[i].Joiner = joiners
+			pupils[i].Joiner = facts.Locked && (wave == 0 || locked[pupils[i].School])
+			joiners = joiners || pupils[i].Joiner
 		}
 		if err := tx.AddPupils(pupils); err != nil {
 			return err
@@ -287,6 +298,19 @@ func (t *Trial) scores(ctx context.Context, action trial.Action, f File, scores 
 	return t.write(ctx, action, func(tx *store.Tx) error {
 		if err := t.measured(tx, scores, joiners); err != nil {
 			return err
+		}
+		if action == trial.ChangeSchools { // before the draw; a later wave may be recruited after another's
+			persons := make([]string, len(scores))
+			for i, s := range scores {
+				persons[i] = s.Person
+			}
+			drawn, err := tx.Assignments()
+			if err != nil {
+				return err
+			}
+			if err := notDrawn(drawn, persons...); err != nil {
+				return err
+			}
 		}
 		there, err := tx.Scores()
 		if err != nil {

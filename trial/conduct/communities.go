@@ -18,11 +18,16 @@ import (
 // lock the schools that are ready. Version is 0 where nothing is locked.
 func (t *Trial) DesignNow(ctx context.Context) (l LockedDesign, err error) {
 	err = t.read(ctx, func(tx *store.Tx) error {
-		facts, err := tx.Facts()
+		facts, err := t.facts(tx)
 		if err != nil {
 			return err
 		}
-		if facts.Locked {
+		waves, err := drawnWaves(tx)
+		if err != nil {
+			return err
+		}
+		l.Earlier = earlier(waves)
+		if _, next := facts.Next(); facts.Locked && next != trial.Recruiting {
 			_, locked, err := t.lockedRoster(tx)
 			if err != nil {
 				return err
@@ -35,14 +40,14 @@ func (t *Trial) DesignNow(ctx context.Context) (l LockedDesign, err error) {
 		if err != nil {
 			return err
 		}
-		schools = slices.DeleteFunc(schools, func(s trial.School) bool { return s.Stage != trial.Ready })
+		schools, before := undrawn(schools, waves)
 		if len(schools) == 0 {
 			return errors.New("no school is at the stage \"ready\" yet, so that there is nothing to draw from")
 		}
 		if l.Design, err = t.Protocol.Design(); err != nil {
 			return err
 		}
-		l.Roster, err = t.Units(schools)
+		l.Roster, err = t.units(schools, before)
 		return err
 	})
 	return l, err
@@ -123,11 +128,11 @@ func CheckCommunities(l LockedDesign, rehearsals int) (c CommunityCheck, err err
 		return c, c.reason(err)
 	}
 	c.Rehearsals = rehearsals
-	if c.Formed, err = randomize.RehearseCommunities(l.Design, l.Roster, trialChance(l), rehearsals); err != nil {
+	if c.Formed, err = randomize.RehearseCommunities(l.Design, l.Roster, trialChance(l), rehearsals, l.Earlier...); err != nil {
 		return c, c.reason(err)
 	}
 	c.Feasible = true
-	choices, err := randomize.RehearseChoices(l.Design, l.Roster, trialChance(l), 0)
+	choices, err := randomize.RehearseChoices(l.Design, l.Roster, trialChance(l), 0, l.Earlier...)
 	if err != nil {
 		return c, err
 	}
@@ -162,7 +167,7 @@ func (c *CommunityCheck) reason(err error) error {
 // balance in the score, in thousandths. Only rehearsal 0 of a chance that can
 // never be the draw's is looked at.
 func FrontierOf(l LockedDesign, arm string, mixes []int) ([]randomize.FrontierPoint, error) {
-	return randomize.Frontier(l.Design, l.Roster, trialChance(l), 0, arm, mixes)
+	return randomize.Frontier(l.Design, l.Roster, trialChance(l), 0, arm, mixes, l.Earlier...)
 }
 
 // CommunityMap is the communities as they were drawn, and as they are now.
@@ -196,8 +201,9 @@ type CommunityView struct {
 // CommunityPair lists pairs that the search put together always or never.
 type CommunityPair struct {
 	Arm    string           `json:"arm"`
-	Pairs  int              `json:"pairs"` // of schools of the arm
-	Kept   int              `json:"kept"`  // partitions among which chance chose
+	Wave   int              `json:"wave,omitempty"` // 2, 3, … where schools came in waves
+	Pairs  int              `json:"pairs"`          // of schools of the arm (and wave)
+	Kept   int              `json:"kept"`           // partitions among which chance chose
 	Always []randomize.Pair `json:"always"`
 	Never  int              `json:"never"`
 	Often  int              `json:"often"`
@@ -210,11 +216,11 @@ func (t *Trial) Communities(ctx context.Context) (v CommunityView, err error) {
 		if err := t.mayKnowArms(tx); err != nil {
 			return err
 		}
-		d, err := tx.Draw()
+		waves, err := drawnWaves(tx)
 		if err != nil {
 			return err
 		}
-		if d == nil {
+		if len(waves) == 0 {
 			return errNotDrawn
 		}
 		m, err := t.membership(tx)
@@ -232,20 +238,23 @@ func (t *Trial) Communities(ctx context.Context) (v CommunityView, err error) {
 		for _, rule := range m.design.Communities {
 			v.Communities = append(v.Communities, t.mapped(m, rule, schools)...)
 		}
-		choices, err := randomize.Choices(m.design, m.roster, randomize.Chance(d.Chance))
-		if err != nil {
-			return err
-		}
-		for _, c := range choices {
-			n := len(c.Units)
-			v.Pairs = append(v.Pairs, CommunityPair{c.Arm, n * (n - 1) / 2, c.Kept, append([]randomize.Pair{}, c.Always...), len(c.Never), len(c.Often)})
+		for i, w := range waves {
+			choices, err := randomize.Choices(w.Design, w.Roster, randomize.Chance(w.Draw.Chance), earlier(waves[:i])...)
+			if err != nil {
+				return err
+			}
+			for _, c := range choices {
+				n := len(c.Units)
+				v.Pairs = append(v.Pairs, CommunityPair{c.Arm, laterWave(w.Draw.Wave), n * (n - 1) / 2, c.Kept, append([]randomize.Pair{}, c.Always...), len(c.Never), len(c.Often)})
+			}
 		}
 		return nil
 	})
 	return v, err
 }
 
-// membership is who is in which community, as drawn and since.
+// membership is who is in which community, as drawn and since. The texts and
+// the chance are the first wave's, from whose keys later changes are decided.
 type membership struct {
 	design  randomize.Design
 	roster  randomize.Roster
@@ -255,18 +264,14 @@ type membership struct {
 }
 
 func (t *Trial) membership(tx *store.Tx) (m membership, err error) {
-	_, locked, err := t.lockedRoster(tx)
+	waves, err := drawnWaves(tx)
 	if err != nil {
 		return m, err
 	}
-	if m.design, m.roster, err = parseLocked(locked); err != nil {
-		return m, err
+	if len(waves) == 0 {
+		return m, errNotDrawn
 	}
-	d, err := tx.Draw()
-	if err != nil {
-		return m, err
-	}
-	m.chance = randomize.Chance(d.Chance)
+	m.design, m.roster, m.chance = waves[0].Design, waves[0].Roster, randomize.Chance(waves[0].Draw.Chance)
 	lines, err := tx.Assignments()
 	if err != nil {
 		return m, err

@@ -113,7 +113,7 @@ func (t *Trial) Today() trial.Date { return trial.DateOf(t.Who.Now()) }
 func (t *Trial) write(ctx context.Context, action trial.Action, fn func(*store.Tx) error) error {
 	return t.DB.Write(ctx, t.ID(), func(tx *store.Tx) error {
 		if action != "" {
-			facts, err := tx.Facts()
+			facts, err := t.facts(tx)
 			if err != nil {
 				return err
 			}
@@ -189,7 +189,7 @@ func (t *Trial) change(ctx context.Context, name string, text []byte, allowed fu
 	}
 	next := &Trial{DB: t.DB, Who: t.Who, Protocol: p, Version: t.Version + 1, Text: string(text)}
 	err = t.DB.Write(ctx, t.ID(), func(tx *store.Tx) error {
-		facts, err := tx.Facts()
+		facts, err := t.facts(tx)
 		if err != nil {
 			return err
 		}
@@ -283,7 +283,7 @@ func (t *Trial) Blinded(ctx context.Context) (bool, error) {
 // Facts gives what the trial's phase is worked out from.
 func (t *Trial) Facts(ctx context.Context) (f trial.Facts, err error) {
 	err = t.read(ctx, func(tx *store.Tx) error {
-		f, err = tx.Facts()
+		f, err = t.facts(tx)
 		return err
 	})
 	return f, err

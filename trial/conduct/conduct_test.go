@@ -193,7 +193,7 @@ func (w *world) recruit() {
 // draw takes it through the draw.
 func (w *world) draw() {
 	w.Helper()
-	w.logs("the lock", func() error { _, err := w.LockRoster(ctx); return err }, "roster lock")
+	w.logs("the lock", func() error { _, err := w.LockRoster(ctx, 0); return err }, "roster lock")
 	w.logs("the commitment", func() error { _, err := w.CommitDraw(ctx, local); return err }, "draw commit")
 	w.logs("the draw", func() error { _, _, err := w.RunDraw(ctx, "", conduct.ChanceOffer{}); return err }, "draw run")
 }
@@ -228,7 +228,7 @@ func (w *world) collect() {
 // not its turn is refused and leaves nothing.
 func TestLife(t *testing.T) {
 	onBoth(t, synthetic().Protocol, func(w *world) {
-		w.refuses("a lock without schools", nil, func() error { _, err := w.LockRoster(ctx); return err })
+		w.refuses("a lock without schools", nil, func() error { _, err := w.LockRoster(ctx, 0); return err })
 		w.recruit()
 		ready, err := w.Recruitment(ctx)
 		w.must(err)
@@ -261,7 +261,7 @@ func TestLife(t *testing.T) {
 			w.Errorf("a second draw: %v", err)
 		}
 		for what, step := range map[string]func() error{
-			"a lock":       func() error { _, err := w.LockRoster(ctx); return err },
+			"a lock":       func() error { _, err := w.LockRoster(ctx, 0); return err },
 			"a rehearsal":  func() error { _, err := w.Rehearse(ctx, 3, nil); return err },
 			"a commitment": func() error { _, err := w.CommitDraw(ctx, local); return err },
 			"a stop":       func() error { return w.Stop(ctx, "x") },
@@ -428,14 +428,14 @@ func TestProtocolVersions(t *testing.T) {
 		w.refuses("another trial's protocol", nil, func() error { _, err := w.Sync(ctx, "trial.yaml", edit("id: rlc ", "id: rlx ")); return err })
 		w.must(w.Amend(ctx, "trial.yaml", []byte(original), "as it was"))
 		w.recruit()
-		_, err := w.LockRoster(ctx)
+		_, err := w.LockRoster(ctx, 0)
 		w.must(err)
 		label := edit("Workshop 1", "Workshop one")
 		w.refuses("an edit after the lock", conduct.ErrProtocolChanged, func() error { _, err := w.Sync(ctx, "trial.yaml", label); return err })
 		w.logs("an amendment after the lock", func() error { return w.Amend(ctx, "trial.yaml", label, "spelling") }, "protocol record")
 		w.must(w.Amend(ctx, "trial.yaml", edit("size: 5 to 6", "size: 4 to 6"), "we think again"))
 		w.refuses("a commitment to a design that was not locked", conduct.ErrRosterChanged, func() error { _, err := w.CommitDraw(ctx, local); return err })
-		_, err = w.LockRoster(ctx)
+		_, err = w.LockRoster(ctx, 0)
 		w.must(err)
 		_, err = w.CommitDraw(ctx, local)
 		w.must(err)
@@ -457,7 +457,7 @@ func TestProtocolVersions(t *testing.T) {
 func TestLockedIsWhatIsDrawn(t *testing.T) {
 	onBoth(t, synthetic().Protocol, func(w *world) {
 		w.recruit()
-		_, err := w.LockRoster(ctx)
+		_, err := w.LockRoster(ctx, 0)
 		w.must(err)
 		rosters, err := w.Rosters(ctx)
 		w.must(err)
@@ -497,7 +497,7 @@ func TestTwoPeople(t *testing.T) {
 	}
 	onBoth(t, protocol, func(w *world) {
 		w.recruit()
-		_, err := w.LockRoster(ctx)
+		_, err := w.LockRoster(ctx, 0)
 		w.must(err)
 		_, err = w.CommitDraw(ctx, local)
 		w.must(err)
@@ -667,7 +667,7 @@ func TestStop(t *testing.T) {
 		w.logs("the stop", func() error { return w.Stop(ctx, "too few") }, "trial stop")
 		for what, step := range map[string]func() error{
 			"a second stop": func() error { return w.Stop(ctx, "again") },
-			"a lock":        func() error { _, err := w.LockRoster(ctx); return err },
+			"a lock":        func() error { _, err := w.LockRoster(ctx, 0); return err },
 			"a school":      func() error { return w.AddSchool(ctx, trial.School{ID: "999999", Name: "x"}) },
 		} {
 			w.refuses(what, nil, step)

@@ -16,8 +16,10 @@ import (
 	"evenhand/trial/store"
 )
 
-// AlreadyDrawnError says that the trial's one draw was made.
+// AlreadyDrawnError says that the one draw of the trial, or of its last wave
+// committed, was made.
 type AlreadyDrawnError struct {
+	Wave       int // 1, 2, …
 	At         time.Time
 	Actor      string
 	Roster     int
@@ -26,7 +28,11 @@ type AlreadyDrawnError struct {
 }
 
 func (e *AlreadyDrawnError) Error() string {
-	return fmt.Sprintf("this trial's draw was made on %s by %s, from roster version %d and commitment %.12s…; its allocation has digest %.12s…: nothing was changed", e.At.UTC().Format("2006-01-02 at 15:04:05 UTC"), e.Actor, e.Roster, e.Commitment, e.Digest)
+	which := "this trial's draw"
+	if e.Wave > 1 {
+		which = fmt.Sprintf("the draw of wave %d", e.Wave)
+	}
+	return fmt.Sprintf("%s was made on %s by %s, from roster version %d and commitment %.12s…; its allocation has digest %.12s…: nothing was changed", which, e.At.UTC().Format("2006-01-02 at 15:04:05 UTC"), e.Actor, e.Roster, e.Commitment, e.Digest)
 }
 
 // ErrRosterChanged says that the locked roster no longer is what the records
@@ -70,12 +76,16 @@ func (t *Trial) Rehearse(ctx context.Context, times int, progress func(done, of 
 		return r, fmt.Errorf("%d rehearsals: ask for 1 to 1,000,000", times)
 	}
 	var locked store.LockedRoster
+	var waves []DrawnWave
 	err = t.read(ctx, func(tx *store.Tx) error {
-		facts, err := tx.Facts()
+		facts, err := t.facts(tx)
 		if err != nil {
 			return err
 		}
 		if err := facts.Allow(trial.Rehearse); err != nil {
+			return err
+		}
+		if waves, err = drawnWaves(tx); err != nil {
 			return err
 		}
 		_, locked, err = t.lockedRoster(tx)
@@ -93,7 +103,7 @@ func (t *Trial) Rehearse(ctx context.Context, times int, progress func(done, of 
 		return r, err
 	}
 	// Long work, during which others may write.
-	if r, err = rehearse(ctx, design, roster, chance, times, progress); err != nil {
+	if r, err = rehearse(ctx, design, roster, chance, earlier(waves), times, progress); err != nil {
 		return Rehearsal{}, err
 	}
 	return r, t.write(ctx, trial.Rehearse, func(tx *store.Tx) error { return t.logRehearsals(tx, locked, times) })
@@ -113,7 +123,7 @@ func parseLocked(l store.LockedRoster) (randomize.Design, randomize.Roster, erro
 	return design, roster, err
 }
 
-func rehearse(ctx context.Context, design randomize.Design, roster randomize.Roster, chance randomize.Chance, times int, progress func(done, of int)) (Rehearsal, error) {
+func rehearse(ctx context.Context, design randomize.Design, roster randomize.Roster, chance randomize.Chance, earlier []randomize.Drawn, times int, progress func(done, of int)) (Rehearsal, error) {
 	r := Rehearsal{Times: times}
 	planned, err := design.Planned(roster)
 	if err != nil {
@@ -145,7 +155,7 @@ func rehearse(ctx context.Context, design randomize.Design, roster randomize.Ros
 		if err := ctx.Err(); err != nil {
 			return r, fmt.Errorf("%w: %w", store.ErrInterrupted, err)
 		}
-		a, err := randomize.Rehearse(design, roster, chance, n)
+		a, err := randomize.Rehearse(design, roster, chance, n, earlier...)
 		if err != nil {
 			return r, err
 		}
@@ -206,10 +216,14 @@ func rehearse(ctx context.Context, design randomize.Design, roster randomize.Ros
 
 // commitmentText is what is lodged before the draw: short enough to read over
 // the telephone.
-func commitmentText(t *Trial, l store.LockedRoster, units, pupils int, terms trial.ChanceTerms, at time.Time) string {
+func commitmentText(t *Trial, waves []DrawnWave, l store.LockedRoster, units, pupils int, terms trial.ChanceTerms, at time.Time) string {
+	wave := ""
+	if n := len(waves); n > 0 {
+		wave = fmt.Sprintf("wave %d after %s\n", n+1, waves[n-1].Draw.Digest)
+	}
 	return fmt.Sprintf(`evenhand-commitment 1
 trial %s
-protocol version %d %s
+%sprotocol version %d %s
 design %s
 roster version %d %s
 schools %d
@@ -218,7 +232,7 @@ rule 1
 %sprogram %s
 made %s
 by %s
-`, t.ID(), t.Version, trial.DigestOf(t.Text), randomize.Digest([]byte(l.DesignText)), l.Version, randomize.Digest([]byte(l.RosterText)), units, pupils, trial.DigestOf(l.PupilsText), terms.Lines(), t.Who.Program, at.UTC().Format(time.RFC3339), t.Who.Actor)
+`, t.ID(), wave, t.Version, trial.DigestOf(t.Text), randomize.Digest([]byte(l.DesignText)), l.Version, randomize.Digest([]byte(l.RosterText)), units, pupils, trial.DigestOf(l.PupilsText), terms.Lines(), t.Who.Program, at.UTC().Format(time.RFC3339), t.Who.Actor)
 }
 
 // CommitDraw says what will be drawn, and from which chance. It refuses if
@@ -227,6 +241,10 @@ by %s
 func (t *Trial) CommitDraw(ctx context.Context, terms trial.ChanceTerms) (c store.Commitment, err error) {
 	err = t.write(ctx, trial.CommitDraw, func(tx *store.Tx) error {
 		roster, locked, err := t.lockedRoster(tx)
+		if err != nil {
+			return err
+		}
+		waves, err := drawnWaves(tx)
 		if err != nil {
 			return err
 		}
@@ -258,8 +276,8 @@ func (t *Trial) CommitDraw(ctx context.Context, terms trial.ChanceTerms) (c stor
 		if err := t.checkTerms(terms, at); err != nil {
 			return err
 		}
-		c = store.Commitment{Roster: locked.Version, Source: terms.Source, At: at, Actor: t.Who.Actor}
-		c.Text = commitmentText(t, locked, len(roster.Schools), len(roster.Pupils), terms, at)
+		c = store.Commitment{Wave: len(waves) + 1, Roster: locked.Version, Source: terms.Source, At: at, Actor: t.Who.Actor}
+		c.Text = commitmentText(t, waves, locked, len(roster.Schools), len(roster.Pupils), terms, at)
 		if err := tx.SaveCommitment(c); err != nil {
 			return fmt.Errorf("commit the draw: %w", err)
 		}
@@ -268,12 +286,22 @@ func (t *Trial) CommitDraw(ctx context.Context, terms trial.ChanceTerms) (c stor
 			Design     string `json:"design"`
 			Roster     string `json:"roster"`
 			Source     string `json:"source"`
-		}{trial.DigestOf(c.Text), randomize.Digest([]byte(locked.DesignText)), randomize.Digest([]byte(locked.RosterText)), terms.Source}, "")
+			Wave       int    `json:"wave,omitempty"` // 2, 3, …
+		}{trial.DigestOf(c.Text), randomize.Digest([]byte(locked.DesignText)), randomize.Digest([]byte(locked.RosterText)), terms.Source, laterWave(c.Wave)}, "")
 	})
 	return c, err
 }
 
-// RunDraw makes the draw: once, whole or not at all. Everything of it, its
+// laterWave is the number of a wave as the ledger has it: 0 for the first, which
+// most trials have alone.
+func laterWave(wave int) int {
+	if wave == 1 {
+		return 0
+	}
+	return wave
+}
+
+// RunDraw makes the draw that is committed: once, whole or not at all. Everything of it, its
 // line in the ledger too, is one transaction; a second call is an
 // *AlreadyDrawnError and changes nothing. confirmedBy is the second person
 // where the protocol asks for two. offered is what chance is taken from, unless
@@ -283,25 +311,29 @@ func (t *Trial) RunDraw(ctx context.Context, confirmedBy string, offered ChanceO
 		return d, trial.Taken{}, err
 	}
 	var taken takenChance
+	var commitment *store.Commitment
 	err = t.inDrawTransaction(ctx, func(tx *store.Tx) error {
-		there, err := tx.Draw()
+		waves, err := drawnWaves(tx)
 		if err != nil {
 			return err
 		}
-		commitment, err := tx.Commitment()
+		commitments, err := tx.Commitments()
 		if err != nil {
 			return err
 		}
-		if there != nil {
-			return &AlreadyDrawnError{there.At, there.Actor, there.Roster, trial.DigestOf(commitment.Text), there.Digest}
-		}
-		facts, err := tx.Facts()
+		facts, err := t.facts(tx)
 		if err != nil {
 			return err
+		}
+		_, next := facts.Next()
+		if n := len(waves); n > 0 && (next == "" || next == trial.Recruiting) {
+			there := waves[n-1].Draw
+			return &AlreadyDrawnError{there.Wave, there.At, there.Actor, there.Roster, trial.DigestOf(commitments[n-1].Text), there.Digest}
 		}
 		if err := facts.Allow(trial.RunDraw); err != nil {
 			return err
 		}
+		commitment = &commitments[len(waves)]
 		locked, err := committedRoster(tx, commitment)
 		if err != nil {
 			return err
@@ -314,30 +346,31 @@ func (t *Trial) RunDraw(ctx context.Context, confirmedBy string, offered ChanceO
 			return err
 		}
 		chance := taken.Chance
-		allocation, err := randomize.Draw(design, roster, chance)
+		allocation, err := randomize.Draw(design, roster, chance, earlier(waves)...)
 		if err != nil {
 			return err
 		}
-		d = store.Draw{Roster: locked.Version, Chance: string(chance), AllocationText: string(allocation.Text()), Digest: allocation.Digest(), At: t.at(), Actor: t.Who.Actor, ConfirmedBy: confirmedBy}
+		d = store.Draw{Wave: commitment.Wave, Roster: locked.Version, Chance: string(chance), AllocationText: string(allocation.Text()), Digest: allocation.Digest(), At: t.at(), Actor: t.Who.Actor, ConfirmedBy: confirmedBy}
 		return nil
 	}, func(tx *store.Tx) error {
 		if err := t.saveDraw(tx, d); err != nil {
 			return err
 		}
-		return tx.SaveEvidence(taken.evidence)
+		return tx.SaveEvidence(d.Wave, taken.evidence)
 	}, func(tx *store.Tx) error {
-		commitment, err := tx.Commitment()
-		if err != nil {
-			return err
+		about := "the draw"
+		if d.Wave > 1 {
+			about = fmt.Sprintf("the draw of wave %d", d.Wave)
 		}
-		return t.log(tx, d.At, "draw run", "the draw", nil, struct {
+		return t.log(tx, d.At, "draw run", about, nil, struct {
 			Commitment  string `json:"commitment"`
 			Roster      int    `json:"roster"`
 			Chance      string `json:"chance"`
 			Allocation  string `json:"allocation"`
 			ConfirmedBy string `json:"confirmed_by,omitempty"`
+			Wave        int    `json:"wave,omitempty"` // 2, 3, …
 			chanceNote
-		}{trial.DigestOf(commitment.Text), d.Roster, d.Chance, d.Digest, confirmedBy, taken.note()}, "")
+		}{trial.DigestOf(commitment.Text), d.Roster, d.Chance, d.Digest, confirmedBy, laterWave(d.Wave), taken.note()}, "")
 	})
 	return d, taken.Taken, err
 }
@@ -353,16 +386,20 @@ func (t *Trial) confirmed(by string) error {
 	return nil
 }
 
-// saveDraw writes the draw with its lines.
+// saveDraw writes the draw with its lines; those of earlier waves stay.
 func (t *Trial) saveDraw(tx *store.Tx, d store.Draw) error {
+	waves, err := drawnWaves(tx)
+	if err != nil {
+		return err
+	}
 	allocation, err := randomize.ParseAllocation([]byte(d.AllocationText))
 	if err != nil {
 		return err
 	}
-	lines := make([]store.Assignment, len(allocation.Assignments))
-	for i, a := range allocation.Assignments {
-		lines[i] = store.Assignment{School: a.Unit, Arm: a.Arm, Community: a.Community}
-	}
+	lines := slices.DeleteFunc(assignments(append(waves, DrawnWave{Allocation: allocation})), func(l store.Assignment) bool {
+		_, now := allocation.Of(l.School)
+		return !now
+	})
 	return tx.SaveDraw(d, lines)
 }
 
@@ -395,54 +432,56 @@ var ErrDisagrees = errors.New("verification disagreed")
 
 // Verification is what VerifyDraw found.
 type Verification struct {
-	Schools int    `json:"schools"`
-	Digest  string `json:"digest"` // of the allocation
+	Schools int      `json:"schools"`
+	Digest  string   `json:"digest"`          // of the allocation; of the last wave's where there are several
+	Waves   []string `json:"waves,omitempty"` // where there are several, the digest of each wave's allocation
 }
 
-// VerifyDraw draws again from the stored texts and compares every byte, the
-// lines used for queries, and the ledger's digests.
+// VerifyDraw draws again from the stored texts, wave after wave, and compares
+// every byte, the lines used for queries, and the ledger's digests.
 func (t *Trial) VerifyDraw(ctx context.Context) (v Verification, err error) {
 	err = t.read(ctx, func(tx *store.Tx) error {
-		d, err := tx.Draw()
+		waves, err := drawnWaves(tx)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrDisagrees, err)
 		}
-		if d == nil {
+		if len(waves) == 0 {
 			return errors.New("no draw was made yet: there is nothing to verify")
 		}
-		commitment, err := tx.Commitment()
-		if err != nil {
+		for i, w := range waves {
+			chance, err := randomize.ParseChance(w.Draw.Chance)
+			if err == nil {
+				err = randomize.Verify([]byte(w.Locked.DesignText), []byte(w.Locked.RosterText), chance, []byte(w.Draw.AllocationText), earlier(waves[:i])...)
+			}
+			if err == nil {
+				err = w.chanceHolds()
+			}
+			if err == nil && i > 0 && !strings.Contains(w.Commitment.Text, fmt.Sprintf("\nwave %d after %s\n", i+1, waves[i-1].Draw.Digest)) {
+				err = fmt.Errorf("its commitment does not name the allocation of wave %d", i)
+			}
+			if err != nil && len(waves) > 1 {
+				err = fmt.Errorf("wave %d: %w", i+1, err)
+			}
+			if err != nil {
+				return fmt.Errorf("%w: %w", ErrDisagrees, err)
+			}
+			v.Digest = w.Draw.Digest
+			if len(waves) > 1 {
+				v.Waves = append(v.Waves, w.Draw.Digest)
+			}
+		}
+		if err := t.drawLines(tx, waves); err != nil {
 			return err
 		}
-		locked, err := committedRoster(tx, commitment)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrDisagrees, err)
-		}
-		chance, err := randomize.ParseChance(d.Chance)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrDisagrees, err)
-		}
-		if err := randomize.Verify([]byte(locked.DesignText), []byte(locked.RosterText), chance, []byte(d.AllocationText)); err != nil {
-			return fmt.Errorf("%w: %w", ErrDisagrees, err)
-		}
-		if err := t.drawLines(tx, d); err != nil {
-			return err
-		}
-		if err := chanceHolds(tx, commitment, d); err != nil {
-			return err
-		}
-		lines, err := tx.Assignments()
-		if err != nil {
-			return err
-		}
-		v = Verification{len(lines), d.Digest}
-		return t.drawInLedger(tx, d)
+		v.Schools = len(assignments(waves))
+		return t.drawInLedger(tx, waves)
 	})
 	return v, err
 }
 
-// drawInLedger says whether the ledger's one line of the draw has its digest.
-func (t *Trial) drawInLedger(tx *store.Tx, d *store.Draw) error {
+// drawInLedger says whether the ledger has one entry for each wave's draw, with
+// its digest.
+func (t *Trial) drawInLedger(tx *store.Tx, waves []DrawnWave) error {
 	ledger, err := tx.Ledger()
 	if err != nil {
 		return err
@@ -453,20 +492,26 @@ func (t *Trial) drawInLedger(tx *store.Tx, d *store.Draw) error {
 		if err != nil {
 			return err
 		}
-		if e.Action == "draw run" {
-			found++
-			if !strings.Contains(string(e.After), `"allocation":"`+d.Digest+`"`) || !strings.Contains(string(e.After), `"chance":"`+d.Chance+`"`) {
-				return fmt.Errorf("%w: entry %d of the ledger records another allocation or chance than the draw has", ErrDisagrees, e.Seq)
-			}
+		if e.Action != "draw run" {
+			continue
+		}
+		found++
+		if found > len(waves) {
+			continue
+		}
+		d := waves[found-1].Draw
+		if !strings.Contains(string(e.After), `"allocation":"`+d.Digest+`"`) || !strings.Contains(string(e.After), `"chance":"`+d.Chance+`"`) {
+			return fmt.Errorf("%w: entry %d of the ledger records another allocation or chance than the draw has", ErrDisagrees, e.Seq)
 		}
 	}
-	if found != 1 {
-		return fmt.Errorf("%w: the ledger has %d entries of a draw, and there is one draw", ErrDisagrees, found)
+	if found != len(waves) {
+		return fmt.Errorf("%w: the ledger has %d entries of a draw, and %d were made", ErrDisagrees, found, len(waves))
 	}
 	return nil
 }
 
-// DrawView is the draw as shown.
+// DrawView is the draw as shown. Where there are waves, Draw, Commitment, the
+// texts and Evidence are the last wave's, and Lines are those of all.
 type DrawView struct {
 	Draw       store.Draw
 	Commitment store.Commitment
@@ -474,6 +519,7 @@ type DrawView struct {
 	Roster     string // text
 	Lines      []store.Assignment
 	Evidence   []trial.Evidence // what chance was taken from; none where it is local
+	Waves      []DrawnWave      // oldest first
 	Errors     []store.DrawError
 	Annulment  *store.Annulment
 	Rehearsals int // before the draw
@@ -487,26 +533,19 @@ func (t *Trial) ShowDraw(ctx context.Context) (v DrawView, err error) {
 		if err := t.mayKnowArms(tx); err != nil {
 			return err
 		}
-		d, err := tx.Draw()
+		waves, err := drawnWaves(tx)
 		if err != nil {
 			return err
 		}
-		if d == nil {
-			return errors.New("no draw was made yet: `evenhand draw run` makes it")
-		}
-		commitment, err := tx.Commitment()
-		if err != nil {
-			return err
-		}
-		locked, err := committedRoster(tx, commitment)
-		if err != nil {
-			return err
+		if len(waves) == 0 {
+			return errNotDrawn
 		}
 		lines, err := tx.Assignments()
 		if err != nil {
 			return err
 		}
-		v = DrawView{Draw: *d, Commitment: *commitment, Design: locked.DesignText, Roster: locked.RosterText, Lines: lines}
+		last := waves[len(waves)-1]
+		v = DrawView{Draw: last.Draw, Commitment: last.Commitment, Design: last.Locked.DesignText, Roster: last.Locked.RosterText, Evidence: last.Evidence, Lines: lines, Waves: waves}
 		return v.after(tx)
 	})
 	return v, err

@@ -38,6 +38,7 @@ func (e *LockError) Error() string {
 // Lock is a locked roster as shown: the checks it passed and its digests.
 type Lock struct {
 	Version      int     `json:"version"`
+	Wave         int     `json:"wave"` // 1, 2, …
 	Protocol     int     `json:"protocol"`
 	Schools      int     `json:"schools"`
 	Pupils       int     `json:"pupils"`
@@ -51,6 +52,7 @@ type Lock struct {
 
 // candidate is a roster that could be locked: its texts and its checks.
 type candidate struct {
+	wave       int // 1, 2, …
 	design     randomize.Design
 	roster     randomize.Roster
 	pupilsText string
@@ -61,7 +63,10 @@ type candidate struct {
 
 // Units turns schools into the roster that would be drawn from, with the
 // minutes between them where the protocol names a file of those.
-func (t *Trial) Units(schools []trial.School) (randomize.Roster, error) {
+func (t *Trial) Units(schools []trial.School) (randomize.Roster, error) { return t.units(schools, nil) }
+
+// units is Units for schools that come after the waves drawn.
+func (t *Trial) units(schools []trial.School, earlier []trial.WaveSchools) (randomize.Roster, error) {
 	var minutes trial.Minutes
 	if file := t.Protocol.MinutesFile(); file != "" {
 		if t.Who.Minutes == nil {
@@ -72,7 +77,27 @@ func (t *Trial) Units(schools []trial.School) (randomize.Roster, error) {
 			return randomize.Roster{}, err
 		}
 	}
-	return t.Protocol.Units(schools, minutes)
+	return t.Protocol.Units(schools, minutes, earlier...)
+}
+
+// undrawn parts the schools: those that are ready for the next wave, at the
+// stage "ready" and drawn in no wave; and those of each wave drawn.
+func undrawn(schools []trial.School, waves []DrawnWave) (ready []trial.School, drawn []trial.WaveSchools) {
+	in := map[string]int{}
+	for i, w := range waves {
+		drawn = append(drawn, trial.WaveSchools{Roster: w.Roster})
+		for _, u := range w.Roster.Units {
+			in[u.ID] = i
+		}
+	}
+	for _, s := range schools {
+		if i, ok := in[s.ID]; ok {
+			drawn[i].Schools = append(drawn[i].Schools, s)
+		} else if s.Stage == trial.Ready {
+			ready = append(ready, s)
+		}
+	}
+	return ready, drawn
 }
 
 // Checklist says whether the roster could be locked now.
@@ -90,11 +115,17 @@ func (t *Trial) Checklist(ctx context.Context) (checks []Check, err error) {
 // LockRoster runs the checklist and freezes the texts of design and roster.
 // Until the draw is committed it may be done again, as a new version; the old
 // one stays.
-func (t *Trial) LockRoster(ctx context.Context) (lock Lock, err error) {
+//
+// Where schools come in waves it locks those of the next one, by themselves.
+// wave is the one that the caller means, 0 for whichever it is.
+func (t *Trial) LockRoster(ctx context.Context, wave int) (lock Lock, err error) {
 	err = t.write(ctx, trial.LockRoster, func(tx *store.Tx) error {
 		c, err := t.candidate(tx)
 		if err != nil {
 			return err
+		}
+		if wave != 0 && wave != c.wave {
+			return fmt.Errorf("the roster to be locked is that of wave %d, not of wave %d: nothing was changed", c.wave, wave)
 		}
 		for _, check := range c.checks {
 			if !check.OK {
@@ -106,7 +137,7 @@ func (t *Trial) LockRoster(ctx context.Context) (lock Lock, err error) {
 			return err
 		}
 		lock = Lock{
-			Version: len(rosters) + 1, Protocol: t.Version, Schools: len(c.roster.Units), Pupils: c.pupils, Checks: c.checks,
+			Version: len(rosters) + 1, Wave: c.wave, Protocol: t.Version, Schools: len(c.roster.Units), Pupils: c.pupils, Checks: c.checks,
 			DesignText: string(c.design.Text()), RosterText: string(c.roster.Text()),
 			DesignDigest: randomize.Digest(c.design.Text()), RosterDigest: randomize.Digest(c.roster.Text()), PupilsDigest: trial.DigestOf(c.pupilsText),
 		}
@@ -122,7 +153,8 @@ func (t *Trial) LockRoster(ctx context.Context) (lock Lock, err error) {
 			Design   string `json:"design"`
 			Roster   string `json:"roster"`
 			List     string `json:"pupil_list"`
-		}{t.Version, lock.Schools, lock.Pupils, lock.DesignDigest, lock.RosterDigest, lock.PupilsDigest}, "")
+			Wave     int    `json:"wave,omitempty"` // 2, 3, …
+		}{t.Version, lock.Schools, lock.Pupils, lock.DesignDigest, lock.RosterDigest, lock.PupilsDigest, laterWave(lock.Wave)}, "")
 	})
 	return lock, err
 }
@@ -142,11 +174,25 @@ func (t *Trial) candidate(tx *store.Tx) (candidate, error) {
 	if err != nil {
 		return c, err
 	}
+	waves, err := drawnWaves(tx)
+	if err != nil {
+		return c, err
+	}
+	c.wave = len(waves) + 1
+	all := make([]trial.School, len(views))
+	for i, v := range views {
+		all[i] = v.School
+	}
+	var before []trial.WaveSchools
+	c.schools, before = undrawn(all, waves)
+	drawn := 0
+	for _, w := range before {
+		drawn += len(w.Schools)
+	}
 	var ready []SchoolView
 	for _, v := range views {
-		if v.School.Stage == trial.Ready {
+		if slices.ContainsFunc(c.schools, func(s trial.School) bool { return s.ID == v.School.ID }) {
 			ready = append(ready, v)
-			c.schools = append(c.schools, v.School)
 		}
 	}
 	check := func(name, good string, bad []string, badly string) {
@@ -162,7 +208,11 @@ func (t *Trial) candidate(tx *store.Tx) (candidate, error) {
 	if len(ready) == 0 {
 		none = []string{"no school is at the stage \"ready\""}
 	}
-	check("recruited", fmt.Sprintf("%s are ready, %d were wanted", plural(len(ready)), t.Protocol.Recruitment.Target), none, "there is nothing to draw")
+	recruited := fmt.Sprintf("%s are ready, %d were wanted", plural(len(ready)), t.Protocol.Recruitment.Target)
+	if c.wave > 1 {
+		recruited = fmt.Sprintf("wave %d: %s are ready, %d were drawn before, %d were wanted", c.wave, plural(len(ready)), drawn, t.Protocol.Recruitment.Target)
+	}
+	check("recruited", recruited, none, "there is nothing to draw")
 
 	var ineligible []string
 	rules := len(t.Protocol.Recruitment.Eligible)
@@ -225,11 +275,11 @@ func (t *Trial) candidate(tx *store.Tx) (candidate, error) {
 	var infeasible []string
 	feasible := "the design can be drawn on this roster, communities too, however chance falls"
 	if len(unstratified) == 0 && len(ready) > 0 {
-		c.roster, err = t.Units(c.schools)
+		c.roster, err = t.units(c.schools, before)
 		if err != nil {
 			infeasible = strings.Split(err.Error(), "\n")
 		} else {
-			infeasible = infeasibilities(c.design, c.roster)
+			infeasible = infeasibilities(c.design, c.roster, earlier(waves))
 			matched, err := t.Protocol.Matching(c.roster)
 			if err != nil {
 				return c, err
@@ -245,7 +295,7 @@ func (t *Trial) candidate(tx *store.Tx) (candidate, error) {
 	check("feasible", feasible, infeasible, "the design cannot be drawn on this roster")
 
 	if len(infeasible) == 0 && len(c.roster.Units) > 0 {
-		evidence, err := chances(c.design, c.roster)
+		evidence, err := chances(c.design, c.roster, c.wave)
 		if err != nil {
 			return c, err
 		}
@@ -256,7 +306,7 @@ func (t *Trial) candidate(tx *store.Tx) (candidate, error) {
 
 // infeasibilities lists what keeps a design from being drawn on a roster, or
 // leaves too little of it to chance. No chance of the draw is spent on it.
-func infeasibilities(d randomize.Design, r randomize.Roster) []string {
+func infeasibilities(d randomize.Design, r randomize.Roster, earlier []randomize.Drawn) []string {
 	var list []string
 	add := func(err error) {
 		var invalid *randomize.InvalidError
@@ -281,7 +331,7 @@ func infeasibilities(d randomize.Design, r randomize.Roster) []string {
 		if !c.Plain() {
 			// Check holds for any arms; here the arms of some rehearsals, from a
 			// chance that no draw can have, are put into communities.
-			_, err := randomize.RehearseCommunities(d, r, randomize.Chance(trial.DigestOf(string(d.Text())+string(r.Text()))), 20)
+			_, err := randomize.RehearseCommunities(d, r, randomize.Chance(trial.DigestOf(string(d.Text())+string(r.Text()))), 20, earlier...)
 			add(err)
 			break
 		}
@@ -363,14 +413,14 @@ func pupilsText(pupils []trial.Pupil, schools []trial.School) (string, int) {
 }
 
 // chances says what every school's chance is, and how many will go where.
-func chances(d randomize.Design, r randomize.Roster) (string, error) {
+func chances(d randomize.Design, r randomize.Roster, wave int) (string, error) {
 	planned, err := d.Planned(r)
 	if err != nil {
 		return "", err
 	}
 	exact := "every school's chance is %d in %d"
 	var none *randomize.NoClosedFormError
-	if _, err := d.Probabilities(r); errors.As(err, &none) {
+	if _, err := d.Probabilities(r); errors.As(err, &none) || err == nil && wave > 1 && d.Remembers() {
 		exact = "planned share %d in %d (rehearse to see every school's chance)"
 	} else if err != nil {
 		return "", err
@@ -410,47 +460,56 @@ func (t *Trial) Rosters(ctx context.Context) (all []store.LockedRoster, err erro
 	return all, err
 }
 
-// lockedRoster reads the roster in force: who was locked, with stratum and
-// pupils.
+// lockedRoster reads the roster that was locked last: who was locked, with
+// stratum and pupils.
 func (t *Trial) lockedRoster(tx *store.Tx) (trial.Roster, store.LockedRoster, error) {
-	var r trial.Roster
 	rosters, err := tx.Rosters()
 	if err != nil {
-		return r, store.LockedRoster{}, err
+		return trial.Roster{}, store.LockedRoster{}, err
 	}
 	if len(rosters) == 0 {
-		return r, store.LockedRoster{}, errors.New("no roster is locked: `evenhand roster lock` does that")
+		return trial.Roster{}, store.LockedRoster{}, errors.New("no roster is locked: `evenhand roster lock` does that")
 	}
 	locked := rosters[len(rosters)-1]
-	units, err := randomize.ParseRoster([]byte(locked.RosterText))
-	if err != nil {
-		return r, locked, fmt.Errorf("read roster version %d: %w", locked.Version, err)
-	}
-	r = trial.Roster{Version: locked.Version, Protocol: locked.Protocol, Strata: map[string]string{}}
-	for _, u := range units.Units {
-		r.Strata[u.ID] = u.Stratum
+	r, err := t.rosterOf(tx, []store.LockedRoster{locked})
+	return r, locked, err
+}
+
+// rosterOf reads everybody who is on any of the locked rosters; no school is on
+// two. Version and protocol are the last one's.
+func (t *Trial) rosterOf(tx *store.Tx, all []store.LockedRoster) (trial.Roster, error) {
+	r := trial.Roster{Strata: map[string]string{}}
+	listed := map[string]bool{}
+	for _, locked := range all {
+		units, err := randomize.ParseRoster([]byte(locked.RosterText))
+		if err != nil {
+			return r, fmt.Errorf("read roster version %d: %w", locked.Version, err)
+		}
+		r.Version, r.Protocol = locked.Version, locked.Protocol
+		for _, u := range units.Units {
+			r.Strata[u.ID] = u.Stratum
+		}
+		for _, line := range strings.Split(locked.PupilsText, "\n") {
+			if id, _, ok := strings.Cut(line, "\t"); ok && id != "pupil" {
+				listed[id] = true
+			}
+		}
 	}
 	schools, err := tx.Schools()
 	if err != nil {
-		return r, locked, err
+		return r, err
 	}
 	for _, s := range schools {
 		if _, ok := r.Strata[s.ID]; ok {
 			r.Schools = append(r.Schools, s)
 		}
 	}
-	if len(r.Schools) != len(units.Units) {
-		return r, locked, fmt.Errorf("roster version %d has %d schools, of which %d are in the store", locked.Version, len(units.Units), len(r.Schools))
-	}
-	listed := map[string]bool{}
-	for _, line := range strings.Split(locked.PupilsText, "\n") {
-		if id, _, ok := strings.Cut(line, "\t"); ok && id != "pupil" {
-			listed[id] = true
-		}
+	if len(r.Schools) != len(r.Strata) {
+		return r, fmt.Errorf("roster version %d has %d schools, of which %d are in the store", r.Version, len(r.Strata), len(r.Schools))
 	}
 	pupils, err := tx.Pupils()
 	if err != nil {
-		return r, locked, err
+		return r, err
 	}
 	for _, p := range pupils {
 		if listed[p.ID] {
@@ -458,7 +517,7 @@ func (t *Trial) lockedRoster(tx *store.Tx) (trial.Roster, store.LockedRoster, er
 		}
 	}
 	if len(r.Pupils) != len(listed) {
-		return r, locked, fmt.Errorf("roster version %d lists %d pupils, of whom %d are in the store", locked.Version, len(listed), len(r.Pupils))
+		return r, fmt.Errorf("roster version %d lists %d pupils, of whom %d are in the store", r.Version, len(listed), len(r.Pupils))
 	}
-	return r, locked, nil
+	return r, nil
 }

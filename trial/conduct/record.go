@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"evenhand/randomize"
 	"evenhand/trial"
 	"evenhand/trial/store"
 )
@@ -98,31 +97,33 @@ func (t *Trial) CheckRecords(ctx context.Context) error {
 				}
 			}
 		}
-		commitment, err := tx.Commitment()
+		commitments, err := tx.Commitments()
 		if err != nil {
 			return err
 		}
-		if commitment != nil {
-			if err := check("the commitment", commitment.Text); err != nil {
+		for _, c := range commitments {
+			if err := check("the commitment", c.Text); err != nil {
 				return err
 			}
 		}
-		d, err := tx.Draw()
+		waves, err := drawnWaves(tx)
 		if err != nil {
 			return err
 		}
-		if d != nil {
-			if err := check("the allocation", d.AllocationText); err != nil {
-				return err
-			}
-			if err := t.drawLines(tx, d); err != nil {
-				return err
-			}
-			if err := t.drawInLedger(tx, d); err != nil {
+		for _, w := range waves {
+			if err := check("the allocation", w.Draw.AllocationText); err != nil {
 				return err
 			}
 		}
-		if err := t.checkAfterDraw(tx, check); err != nil {
+		if len(waves) > 0 {
+			if err := t.drawLines(tx, waves); err != nil {
+				return err
+			}
+			if err := t.drawInLedger(tx, waves); err != nil {
+				return err
+			}
+		}
+		if err := t.checkAfterDraw(tx, waves, check); err != nil {
 			return err
 		}
 		runs, err := tx.Analyses()
@@ -138,25 +139,26 @@ func (t *Trial) CheckRecords(ctx context.Context) error {
 	})
 }
 
-// drawLines says whether the lines used for queries are the allocation's.
-func (t *Trial) drawLines(tx *store.Tx, d *store.Draw) error {
-	allocation, err := randomize.ParseAllocation([]byte(d.AllocationText))
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDisagrees, err)
-	}
-	if allocation.Digest() != d.Digest {
-		return fmt.Errorf("%w: the draw was recorded with digest %s, its text has %s", ErrDisagrees, d.Digest, allocation.Digest())
+// drawLines says whether the lines used for queries are the allocations'.
+func (t *Trial) drawLines(tx *store.Tx, waves []DrawnWave) error {
+	for _, w := range waves {
+		if w.Allocation.Digest() != w.Draw.Digest {
+			return fmt.Errorf("%w: the draw was recorded with digest %s, its text has %s", ErrDisagrees, w.Draw.Digest, w.Allocation.Digest())
+		}
 	}
 	lines, err := tx.Assignments()
 	if err != nil {
 		return err
 	}
-	if len(lines) != len(allocation.Assignments) {
-		return fmt.Errorf("%w: the allocation has %d lines, the table of assignments %d", ErrDisagrees, len(allocation.Assignments), len(lines))
+	said := map[string]store.Assignment{}
+	for _, a := range assignments(waves) {
+		said[a.School] = a
+	}
+	if len(lines) != len(said) {
+		return fmt.Errorf("%w: the allocation has %d lines, the table of assignments %d", ErrDisagrees, len(said), len(lines))
 	}
 	for _, l := range lines {
-		a, ok := allocation.Of(l.School)
-		if !ok || a.Arm != l.Arm || a.Community != l.Community {
+		if a := said[l.School]; a != l {
 			return fmt.Errorf("%w: school %s stands as %s, community %d in the table of assignments; the allocation says %s, community %d", ErrDisagrees, l.School, l.Arm, l.Community, a.Arm, a.Community)
 		}
 	}

@@ -106,6 +106,13 @@ func (t *Trial) SetSchool(ctx context.Context, id, name string, attributes map[s
 		if err != nil {
 			return err
 		}
+		drawn, err := tx.Assignments()
+		if err != nil {
+			return err
+		}
+		if err := notDrawn(drawn, id); err != nil {
+			return err
+		}
 		before := schoolNote(trial.School{Name: s.Name, Attributes: cloneMap(s.Attributes)})
 		if name != "" {
 			s.Name = name
@@ -170,6 +177,10 @@ func (t *Trial) MoveSchools(ctx context.Context, moves []Move, where func(i int)
 		if err != nil {
 			return err
 		}
+		drawn, err := tx.Assignments()
+		if err != nil {
+			return err
+		}
 		byID := map[string]*trial.School{}
 		for i := range schools {
 			byID[schools[i].ID] = &schools[i]
@@ -192,6 +203,10 @@ func (t *Trial) MoveSchools(ctx context.Context, moves []Move, where func(i int)
 			}
 			if m.On == "" {
 				m.On = t.Today()
+			}
+			if err := notDrawn(drawn, s.ID); err != nil {
+				faults = append(faults, fmt.Errorf("%s%w", where(i), err))
+				continue
 			}
 			before := *s
 			before.Signatures = slices.Clone(s.Signatures)

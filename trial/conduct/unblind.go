@@ -125,7 +125,7 @@ func (t *Trial) RehearseAnalysis(ctx context.Context) (all []sap.Results, err er
 	var records trial.Records
 	var draw drawing
 	err = t.read(ctx, func(tx *store.Tx) error {
-		facts, err := tx.Facts()
+		facts, err := t.facts(tx)
 		if err != nil {
 			return err
 		}
@@ -141,14 +141,20 @@ func (t *Trial) RehearseAnalysis(ctx context.Context) (all []sap.Results, err er
 	if err != nil {
 		return nil, err
 	}
-	if draw.chance, err = t.chance(); err != nil {
-		return nil, err
+	var rehearsed []*randomize.Allocation
+	var earlier []randomize.Drawn
+	for i, w := range draw.waves {
+		if w.Chance, err = t.chance(); err != nil {
+			return nil, err
+		}
+		a, err := randomize.Rehearse(draw.design, w.Roster, w.Chance, 0, earlier...)
+		if err != nil {
+			return nil, err
+		}
+		draw.waves[i] = w
+		rehearsed, earlier = append(rehearsed, a), append(earlier, randomize.Drawn{Roster: w.Roster, Allocation: a})
 	}
-	drawn, err := randomize.Rehearse(draw.design, draw.roster, draw.chance, 0)
-	if err != nil {
-		return nil, err
-	}
-	run, err := t.analyse(t.Protocol.Plans(), t.Protocol.Rehearsed(records, drawn), draw, nil)
+	run, err := t.analyse(t.Protocol.Plans(), t.Protocol.Rehearsed(records, trial.Joined(rehearsed)), draw, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -7,22 +7,30 @@ import (
 	"evenhand/trial"
 )
 
-// SaveEvidence keeps what the draw's chance was taken from. It comes after
-// SaveDraw, in the same transaction. A name twice is ErrExists.
-func (t *Tx) SaveEvidence(all []trial.Evidence) error {
+// SaveEvidence keeps what the chance of a wave's draw was taken from. It comes
+// after SaveDraw, in the same transaction. A name twice is ErrExists.
+func (t *Tx) SaveEvidence(wave int, all []trial.Evidence) error {
+	table, columns := "evidence", []string{"trial_id", "name", "text"}
+	if wave > 1 {
+		table, columns = "wave_evidence", []string{"trial_id", "name", "text", "wave"}
+	}
 	rows := make([][]any, len(all))
 	for i, e := range all {
-		rows[i] = []any{t.trial, e.Name, e.Text}
+		rows[i] = []any{t.trial, e.Name, e.Text, wave}[:len(columns)]
 	}
-	if err := t.insertMany("evidence", []string{"trial_id", "name", "text"}, rows); err != nil {
+	if err := t.insertMany(table, columns, rows); err != nil {
 		return fmt.Errorf("save what chance was taken from: %w", err)
 	}
 	return nil
 }
 
-// Evidence lists what the draw's chance was taken from, by name.
-func (t *Tx) Evidence() ([]trial.Evidence, error) {
+// Evidence lists what the chance of a wave's draw was taken from, by name.
+func (t *Tx) Evidence(wave int) ([]trial.Evidence, error) {
 	var all []trial.Evidence
+	if wave > 1 {
+		err := t.list(&all, `SELECT name, text FROM wave_evidence WHERE trial_id = ? AND wave = ? ORDER BY name`, t.trial, wave)
+		return all, err
+	}
 	err := t.list(&all, `SELECT name, text FROM evidence WHERE trial_id = ? ORDER BY name`, t.trial)
 	return all, err
 }

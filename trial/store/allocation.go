@@ -41,8 +41,9 @@ func (t *Tx) Rosters() ([]LockedRoster, error) {
 	return all, err
 }
 
-// Commitment says what will be drawn, and from which chance.
+// Commitment says what will be drawn in a wave, and from which chance.
 type Commitment struct {
+	Wave   int    // 1, 2, …; most trials have one wave
 	Roster int    // version of the locked roster
 	Source string // where chance comes from
 	Text   string // what was lodged
@@ -50,26 +51,31 @@ type Commitment struct {
 	Actor  string
 }
 
-// SaveCommitment commits the draw. A second one is ErrExists.
+// SaveCommitment commits the draw of a wave. A second one is ErrExists.
 func (t *Tx) SaveCommitment(c Commitment) error {
-	return t.exec(`INSERT INTO commitment (trial_id, roster, source, text, at, actor) VALUES (?, ?, ?, ?, ?, ?)`, t.trial, c.Roster, c.Source, c.Text, stamp(c.At), c.Actor)
+	if c.Wave == 1 {
+		return t.exec(`INSERT INTO commitment (trial_id, roster, source, text, at, actor) VALUES (?, ?, ?, ?, ?, ?)`, t.trial, c.Roster, c.Source, c.Text, stamp(c.At), c.Actor)
+	}
+	return t.exec(`INSERT INTO wave_commitment (trial_id, wave, roster, source, text, at, actor) VALUES (?, ?, ?, ?, ?, ?, ?)`, t.trial, c.Wave, c.Roster, c.Source, c.Text, stamp(c.At), c.Actor)
 }
 
-// Commitment gives the commitment, nil if there is none.
-func (t *Tx) Commitment() (*Commitment, error) {
-	var r struct {
-		Roster                  int
+// Commitments lists the commitments, the first wave's first.
+func (t *Tx) Commitments() ([]Commitment, error) {
+	var rows []struct {
+		Wave, Roster            int
 		Source, Text, At, Actor string
 	}
-	ok, err := t.found(&r, `SELECT roster, source, text, at, actor FROM commitment WHERE trial_id = ?`, t.trial)
-	if !ok {
-		return nil, err
+	err := t.list(&rows, `SELECT 1 AS wave, roster, source, text, at, actor FROM commitment WHERE trial_id = ? UNION ALL SELECT wave, roster, source, text, at, actor FROM wave_commitment WHERE trial_id = ? ORDER BY wave`, t.trial, t.trial)
+	all := make([]Commitment, len(rows))
+	for i, r := range rows {
+		all[i] = Commitment{r.Wave, r.Roster, r.Source, r.Text, unstamp(r.At), r.Actor}
 	}
-	return &Commitment{r.Roster, r.Source, r.Text, unstamp(r.At), r.Actor}, nil
+	return all, err
 }
 
-// Draw is the one draw of a trial.
+// Draw is the one draw of a wave.
 type Draw struct {
+	Wave           int    // 1, 2, …
 	Roster         int    // version of the locked roster it was made from
 	Chance         string // 64 hex digits
 	AllocationText string
@@ -86,10 +92,17 @@ type Assignment struct {
 	Community int // 0 for none
 }
 
-// SaveDraw writes the draw and its lines. A second one is ErrExists.
+// SaveDraw writes the draw of a wave and its lines. A second one is ErrExists.
 func (t *Tx) SaveDraw(d Draw, lines []Assignment) error {
-	if err := t.exec(`INSERT INTO draw (trial_id, roster, chance, allocation_text, digest, at, actor, confirmed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		t.trial, d.Roster, d.Chance, d.AllocationText, d.Digest, stamp(d.At), d.Actor, d.ConfirmedBy); err != nil {
+	err := error(nil)
+	if d.Wave == 1 {
+		err = t.exec(`INSERT INTO draw (trial_id, roster, chance, allocation_text, digest, at, actor, confirmed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			t.trial, d.Roster, d.Chance, d.AllocationText, d.Digest, stamp(d.At), d.Actor, d.ConfirmedBy)
+	} else {
+		err = t.exec(`INSERT INTO wave_draw (trial_id, wave, roster, chance, allocation_text, digest, at, actor, confirmed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			t.trial, d.Wave, d.Roster, d.Chance, d.AllocationText, d.Digest, stamp(d.At), d.Actor, d.ConfirmedBy)
+	}
+	if err != nil {
 		return fmt.Errorf("save the draw: %w", err)
 	}
 	rows := make([][]any, len(lines))
@@ -102,21 +115,22 @@ func (t *Tx) SaveDraw(d Draw, lines []Assignment) error {
 	return nil
 }
 
-// Draw gives the draw, nil if none was made.
-func (t *Tx) Draw() (*Draw, error) {
-	var r struct {
-		Roster         int
+// Draws lists the draws made, the first wave's first.
+func (t *Tx) Draws() ([]Draw, error) {
+	var rows []struct {
+		Wave, Roster   int
 		Chance         string
 		AllocationText string `db:"allocation_text"`
 		Digest         string
 		At, Actor      string
 		ConfirmedBy    string `db:"confirmed_by"`
 	}
-	ok, err := t.found(&r, `SELECT roster, chance, allocation_text, digest, at, actor, confirmed_by FROM draw WHERE trial_id = ?`, t.trial)
-	if !ok {
-		return nil, err
+	err := t.list(&rows, `SELECT 1 AS wave, roster, chance, allocation_text, digest, at, actor, confirmed_by FROM draw WHERE trial_id = ? UNION ALL SELECT wave, roster, chance, allocation_text, digest, at, actor, confirmed_by FROM wave_draw WHERE trial_id = ? ORDER BY wave`, t.trial, t.trial)
+	all := make([]Draw, len(rows))
+	for i, r := range rows {
+		all[i] = Draw{r.Wave, r.Roster, r.Chance, r.AllocationText, r.Digest, unstamp(r.At), r.Actor, r.ConfirmedBy}
 	}
-	return &Draw{r.Roster, r.Chance, r.AllocationText, r.Digest, unstamp(r.At), r.Actor, r.ConfirmedBy}, nil
+	return all, err
 }
 
 // Assignments lists the allocation by school.
@@ -152,9 +166,17 @@ func (t *Tx) Stop() (*Stop, error) {
 	return &Stop{trial.Date(r.On), r.Reason, unstamp(r.At), r.Actor}, nil
 }
 
-// Facts gives what the trial's phase is worked out from.
+// Facts gives what the trial's phase is worked out from, but for the number of
+// waves, which the protocol says.
 func (t *Tx) Facts() (trial.Facts, error) {
 	var f struct{ Stopped, Locked, Committed, Drawn, Annulled int }
 	err := t.get(&f, `SELECT (SELECT count(*) FROM stop WHERE trial_id = ?) AS stopped, (SELECT count(*) FROM roster WHERE trial_id = ?) AS locked, (SELECT count(*) FROM commitment WHERE trial_id = ?) AS committed, (SELECT count(*) FROM draw WHERE trial_id = ?) AS drawn, (SELECT count(*) FROM annulment WHERE trial_id = ?) AS annulled`, t.trial, t.trial, t.trial, t.trial, t.trial)
-	return trial.Facts{Stopped: f.Stopped > 0, Locked: f.Locked > 0, Committed: f.Committed > 0, Drawn: f.Drawn > 0, Annulled: f.Annulled > 0}, err
+	facts := trial.Facts{Stopped: f.Stopped > 0, Locked: f.Locked > 0, Committed: f.Committed > 0, Drawn: f.Drawn > 0, Annulled: f.Annulled > 0}
+	if err != nil || !facts.Drawn {
+		return facts, err
+	}
+	var next struct{ Later, Drawn, Locked int }
+	err = t.get(&next, `SELECT (SELECT count(*) FROM wave_commitment WHERE trial_id = ?) AS later, (SELECT count(*) FROM wave_draw WHERE trial_id = ?) AS drawn, (SELECT max(version) FROM roster WHERE trial_id = ?) - coalesce((SELECT max(roster) FROM wave_draw WHERE trial_id = ?), (SELECT roster FROM draw WHERE trial_id = ?)) AS locked`, t.trial, t.trial, t.trial, t.trial, t.trial)
+	facts.Draws, facts.NextCommitted, facts.NextLocked = 1+next.Drawn, next.Later > next.Drawn, next.Locked > 0
+	return facts, err
 }

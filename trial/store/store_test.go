@@ -115,10 +115,15 @@ func fill(t *testing.T, db *store.DB) {
 			tx.AddPupils(pupils),
 			tx.AddScores([]trial.Score{{Measure: "ks2", Person: "P1", Value: 0.1 + 0.2}, {Measure: "ks2", Person: "P2", Missing: "absent"}, {Measure: "ks2", Person: "P3", Value: -97.25}}),
 			tx.SaveRoster(store.LockedRoster{Version: 1, Protocol: 1, DesignText: "d\n", RosterText: "r\n", PupilsText: "p\n", At: at, Actor: "sam"}),
-			tx.SaveCommitment(store.Commitment{Roster: 1, Source: "local", Text: "c\n", At: at, Actor: "sam"}),
-			tx.SaveDraw(store.Draw{Roster: 1, Chance: trial.ZeroDigest, AllocationText: "a\n", Digest: trial.DigestOf("a\n"), At: at, Actor: "sam", ConfirmedBy: "ana"},
-				[]store.Assignment{{School: "100001", Arm: "rlc", Community: 1}, {School: "100002", Arm: "control"}}),
-			tx.SaveEvidence(evidence),
+			tx.SaveCommitment(store.Commitment{Wave: 1, Roster: 1, Source: "local", Text: "c\n", At: at, Actor: "sam"}),
+			tx.SaveDraw(store.Draw{Wave: 1, Roster: 1, Chance: trial.ZeroDigest, AllocationText: "a\n", Digest: trial.DigestOf("a\n"), At: at, Actor: "sam", ConfirmedBy: "ana"},
+				[]store.Assignment{{School: "100001", Arm: "rlc", Community: 1}}),
+			tx.SaveEvidence(1, evidence),
+			tx.SaveRoster(store.LockedRoster{Version: 2, Protocol: 1, DesignText: "d\n", RosterText: "r2\n", PupilsText: "p2\n", At: at, Actor: "sam"}),
+			tx.SaveCommitment(store.Commitment{Wave: 2, Roster: 2, Source: "dice", Text: "c2\n", At: at, Actor: "sam"}),
+			tx.SaveDraw(store.Draw{Wave: 2, Roster: 2, Chance: trial.ZeroDigest, AllocationText: "a2\n", Digest: trial.DigestOf("a2\n"), At: at, Actor: "ana"},
+				[]store.Assignment{{School: "100002", Arm: "control"}}),
+			tx.SaveEvidence(2, evidence[:1]),
 			addError(tx, "100001", trial.WrongStratum), addError(tx, "100002", trial.ToldWrongArm),
 			tx.AddCommunityChanges(changes, at, "ana"),
 			tx.SaveAnnulment(store.Annulment{Why: "the roster was another trial's", At: at, Actor: "ana", ConfirmedBy: "sam"}),
@@ -169,9 +174,11 @@ func TestRoundTrip(t *testing.T) {
 			same(t, "Scores", must[[]trial.Score](t)(tx.Scores()), []trial.Score{{Measure: "ks2", Person: "P1", Value: 0.1 + 0.2}, {Measure: "ks2", Person: "P2", Missing: "absent"}, {Measure: "ks2", Person: "P3", Value: -97.25}})
 			same(t, "Leaders", must[map[string]string](t)(tx.Leaders()), map[string]string{"100001-L1": "100001", "100001-L2": "100001"})
 			same(t, "Identities", must[[]trial.Identity](t)(tx.Identities("leader")), []trial.Identity{{Kind: "leader", ID: "100001-L1", Name: "Zoë O'Neil", Email: "z@example.org"}})
-			same(t, "Rosters", must[[]store.LockedRoster](t)(tx.Rosters()), []store.LockedRoster{{Version: 1, Protocol: 1, DesignText: "d\n", RosterText: "r\n", PupilsText: "p\n", At: at, Actor: "sam"}})
-			same(t, "Commitment", *must[*store.Commitment](t)(tx.Commitment()), store.Commitment{Roster: 1, Source: "local", Text: "c\n", At: at, Actor: "sam"})
-			same(t, "Draw", *must[*store.Draw](t)(tx.Draw()), store.Draw{Roster: 1, Chance: trial.ZeroDigest, AllocationText: "a\n", Digest: trial.DigestOf("a\n"), At: at, Actor: "sam", ConfirmedBy: "ana"})
+			same(t, "Rosters", must[[]store.LockedRoster](t)(tx.Rosters()), []store.LockedRoster{{Version: 1, Protocol: 1, DesignText: "d\n", RosterText: "r\n", PupilsText: "p\n", At: at, Actor: "sam"}, {Version: 2, Protocol: 1, DesignText: "d\n", RosterText: "r2\n", PupilsText: "p2\n", At: at, Actor: "sam"}})
+			same(t, "Commitments", must[[]store.Commitment](t)(tx.Commitments()), []store.Commitment{{Wave: 1, Roster: 1, Source: "local", Text: "c\n", At: at, Actor: "sam"}, {Wave: 2, Roster: 2, Source: "dice", Text: "c2\n", At: at, Actor: "sam"}})
+			same(t, "Draws", must[[]store.Draw](t)(tx.Draws()), []store.Draw{
+				{Wave: 1, Roster: 1, Chance: trial.ZeroDigest, AllocationText: "a\n", Digest: trial.DigestOf("a\n"), At: at, Actor: "sam", ConfirmedBy: "ana"},
+				{Wave: 2, Roster: 2, Chance: trial.ZeroDigest, AllocationText: "a2\n", Digest: trial.DigestOf("a2\n"), At: at, Actor: "ana"}})
 			same(t, "Assignments", must[[]store.Assignment](t)(tx.Assignments()), []store.Assignment{{School: "100001", Arm: "rlc", Community: 1}, {School: "100002", Arm: "control"}})
 			same(t, "Attendance", must[[]trial.Attendance](t)(tx.Attendance()), []trial.Attendance{{Session: "w1", School: "100001", Person: "100001-L2", Attended: true}})
 			same(t, "Withdrawals", must[[]trial.Withdrawal](t)(tx.Withdrawals()), []trial.Withdrawal{{Level: "school", Subject: "100002", From: trial.FromProgramme, On: "2015-01-01", Reason: "no time", Note: "new head"}})
@@ -181,8 +188,9 @@ func TestRoundTrip(t *testing.T) {
 			same(t, "Stop", *must[*store.Stop](t)(tx.Stop()), store.Stop{On: "2014-10-01", Reason: "test", At: at, Actor: "ana"})
 			same(t, "StageChanges", must[[]trial.StageChange](t)(tx.StageChanges()), []trial.StageChange{{School: "100001", To: trial.Listed, On: "2014-03-01"}, {School: "100002", To: trial.Listed, On: "2014-03-01"}})
 			same(t, "Receipts", must[[]store.HeldReceipt](t)(tx.Receipts()), []store.HeldReceipt{{Receipt: trial.Receipt{Trial: "rlc", Head: trial.ZeroDigest, At: at.Truncate(time.Second)}, Holder: "funder"}})
-			same(t, "Facts", must[trial.Facts](t)(tx.Facts()), trial.Facts{Stopped: true, Locked: true, Committed: true, Drawn: true, Annulled: true})
-			same(t, "Evidence", must[[]trial.Evidence](t)(tx.Evidence()), evidence)
+			same(t, "Facts", must[trial.Facts](t)(tx.Facts()), trial.Facts{Stopped: true, Locked: true, Committed: true, Drawn: true, Annulled: true, Draws: 2})
+			same(t, "Evidence", must[[]trial.Evidence](t)(tx.Evidence(1)), evidence)
+			same(t, "Evidence of wave 2", must[[]trial.Evidence](t)(tx.Evidence(2)), evidence[:1])
 			same(t, "DrawErrors", must[[]store.DrawError](t)(tx.DrawErrors()), []store.DrawError{
 				{DrawError: trial.DrawError{School: "100001", Kind: trial.WrongStratum, Note: "it is <otherwise>", On: "2015-01-02"}, Seq: 1, At: at, Actor: "ana"},
 				{DrawError: trial.DrawError{School: "100002", Kind: trial.ToldWrongArm, Note: "it is <otherwise>", On: "2015-01-02"}, Seq: 2, At: at, Actor: "ana"}})
@@ -253,13 +261,23 @@ func TestRefused(t *testing.T) {
 			do   func(*store.Tx) error
 		}{
 			{"a second draw", store.ErrExists, func(tx *store.Tx) error {
-				return tx.SaveDraw(store.Draw{Roster: 1, Chance: trial.ZeroDigest, Digest: trial.ZeroDigest}, nil)
+				return tx.SaveDraw(store.Draw{Wave: 1, Roster: 1, Chance: trial.ZeroDigest, Digest: trial.ZeroDigest}, nil)
 			}},
-			{"a second commitment", store.ErrExists, func(tx *store.Tx) error { return tx.SaveCommitment(store.Commitment{}) }},
+			{"a second commitment", store.ErrExists, func(tx *store.Tx) error { return tx.SaveCommitment(store.Commitment{Wave: 1}) }},
+			{"a second commitment of a wave", store.ErrExists, func(tx *store.Tx) error {
+				return tx.SaveCommitment(store.Commitment{Wave: 2, Roster: 2})
+			}},
+			{"a second draw of a wave", store.ErrExists, func(tx *store.Tx) error {
+				return tx.SaveDraw(store.Draw{Wave: 2, Roster: 2, Chance: trial.ZeroDigest, Digest: trial.ZeroDigest}, nil)
+			}},
+			{"a school drawn in a second wave too", store.ErrExists, func(tx *store.Tx) error {
+				return errors.Join(tx.SaveRoster(store.LockedRoster{Version: 3, Protocol: 1}), tx.SaveCommitment(store.Commitment{Wave: 3, Roster: 3}),
+					tx.SaveDraw(store.Draw{Wave: 3, Roster: 3, Chance: trial.ZeroDigest, Digest: trial.ZeroDigest}, []store.Assignment{{School: "100002", Arm: "rlc"}}))
+			}},
 			{"a second annulment", store.ErrExists, func(tx *store.Tx) error {
 				return tx.SaveAnnulment(store.Annulment{Why: "again", At: at, Actor: "ana", ConfirmedBy: "sam"})
 			}},
-			{"a text of the chance twice", store.ErrExists, func(tx *store.Tx) error { return tx.SaveEvidence(evidence[:1]) }},
+			{"a text of the chance twice", store.ErrExists, func(tx *store.Tx) error { return tx.SaveEvidence(1, evidence[:1]) }},
 			{"an error of a kind that is none", store.ErrBroken, func(tx *store.Tx) error { return addError(tx, "100001", "bad") }},
 			{"a change of a school that is not there", store.ErrBroken, func(tx *store.Tx) error {
 				return tx.AddCommunityChanges([]trial.CommunityChange{{Kind: trial.Joins, School: "9", Arm: "rlc", To: 1, On: "2015-03-01", Reason: "x"}}, at, "ana")

@@ -145,34 +145,45 @@ def main(folder, receipt):
         if e["action"] == "protocol record":
             same("protocol/%d.yaml" % e["after"]["version"], e["after"]["digest"], e["seq"])
     locks = [e for e in entries if e["action"] == "roster lock"]
-    commit, draw, run = last("draw commit"), last("draw run"), last("analysis run")
-    if locks:
-        lock = locks[draw["after"]["roster"] - 1] if draw else locks[-1]
-        same("design.txt", lock["after"]["design"], lock["seq"])
-        same("roster.txt", lock["after"]["roster"], lock["seq"])
-        same("pupils.txt", lock["after"]["pupil_list"], lock["seq"])
-    if commit:
-        same("commitment.txt", commit["after"]["commitment"], commit["seq"])
-    if draw:
-        same("allocation.txt", draw["after"]["allocation"], draw["seq"])
-        if read("chance.txt").decode() != draw["after"]["chance"] + "\n":
-            faults.append("chance.txt is not what entry %d recorded" % draw["seq"])
-        evidence = {}
-        for e in draw["after"].get("evidence", []):
-            name = "chance/%s.txt" % e["name"]
-            same(name, e["digest"], draw["seq"])
-            evidence[e["name"]] = read(name).decode() if there(name) else ""
-        if any(line.startswith("chance ") for line in read("commitment.txt").decode().splitlines()):
-            chance, wrong = chance_again(read("commitment.txt").decode(), evidence)
-            if chance and chance != draw["after"]["chance"]:
-                wrong.append("the folder chance gives %s" % chance)
-            if chance:
-                say(not wrong, "chance: taken again as committed", wrong)
-        order = [locks[-1]["seq"], commit["seq"], draw["seq"]] + ([run["seq"]] if run else [])
-        if order != sorted(order):
-            faults.append("lock, commitment, draw and analysis are entries %s" % order)
-        if sum(e["action"] == "draw run" for e in entries) != 1:
-            faults.append("there is more than one draw")
+    commits = [e for e in entries if e["action"] == "draw commit"]
+    draws = [e for e in entries if e["action"] == "draw run"]
+    run = last("analysis run")
+
+    def in_wave(n, name):  # a file of wave n of the schools; most trials have one wave
+        return name if n == 1 else "wave-%d/%s" % (n, name.replace("/", "-"))
+
+    for n, draw in enumerate(draws or [None], 1):
+        if locks:
+            lock = locks[draw["after"]["roster"] - 1] if draw else locks[-1]
+            same("design.txt", lock["after"]["design"], lock["seq"])
+            same(in_wave(n, "roster.txt"), lock["after"]["roster"], lock["seq"])
+            same(in_wave(n, "pupils.txt"), lock["after"]["pupil_list"], lock["seq"])
+        commit = commits[n - 1] if len(commits) >= n else None
+        if commit:
+            same(in_wave(n, "commitment.txt"), commit["after"]["commitment"], commit["seq"])
+        if draw:
+            chance_name, commitment = in_wave(n, "chance.txt"), read(in_wave(n, "commitment.txt")).decode()
+            same(in_wave(n, "allocation.txt"), draw["after"]["allocation"], draw["seq"])
+            if read(chance_name).decode() != draw["after"]["chance"] + "\n":
+                faults.append("%s is not what entry %d recorded" % (chance_name, draw["seq"]))
+            evidence = {}
+            for e in draw["after"].get("evidence", []):
+                name = in_wave(n, "chance/%s.txt" % e["name"])
+                same(name, e["digest"], draw["seq"])
+                evidence[e["name"]] = read(name).decode() if there(name) else ""
+            if any(line.startswith("chance ") for line in commitment.splitlines()):
+                chance, wrong = chance_again(commitment, evidence)
+                if chance and chance != draw["after"]["chance"]:
+                    wrong.append("the folder chance gives %s" % chance)
+                if chance:
+                    say(not wrong, "chance: taken again as committed", wrong)
+            if n > 1 and "\nwave %d after %s\n" % (n, draws[n - 2]["after"]["allocation"]) not in commitment:
+                faults.append("the commitment of wave %d does not name the allocation before it" % n)
+            order = [lock["seq"], commit["seq"] if commit else 0, draw["seq"]] + ([run["seq"]] if run and n == 1 else [])
+            if order != sorted(order):
+                faults.append("lock, commitment, draw and analysis are entries %s" % order)
+            if draw["after"].get("wave", 1) != n:
+                faults.append("there is more than one draw")
     results = []
     if run:
         same("results.json", run["after"]["results"], run["seq"])
@@ -202,9 +213,13 @@ def main(folder, receipt):
     if there("data.digests.txt"):
         print("NOTE   the data stay in a secure room: arms and counts were not looked at")
         return
-    table = [line.split("\t") for line in read("allocation.txt").decode().splitlines()[2:]]
-    arm_of = {unit: arm for unit, arm, _ in table}
-    faults, counts = [], {}
+    arm_of, faults, counts = {}, [], {}
+    for n in range(1, len(draws) + 1):
+        for line in read(in_wave(n, "allocation.txt")).decode().splitlines()[2:]:
+            unit, arm, _ = line.split("\t")
+            if unit in arm_of:
+                faults.append("school %s was drawn twice" % unit)
+            arm_of[unit] = arm
     for k, r in enumerate(results):
         name = "data/" + r["plan"]["outcome"] + ".csv"
         needed = ["x:" + c for c in r["plan"]["covariates"] or [] if c != "Stratum"]
