@@ -630,19 +630,20 @@ func (s *Refitter) Outcome(y []float64, out []Refit) error {
 	for j := range sh.size {
 		s.mean[j*w+k] = 0
 	}
-	shift, scale := sh.shift[k], sh.scale[k]
+	shift, unit := sh.shift[k], 1/sh.scale[k]
 	for i, j := range sh.school {
-		s.mean[j*w+k] += sh.weight(i) * (y[i] - shift) / scale
+		s.mean[j*w+k] += sh.weight(i) * (y[i] - shift) * unit
 	}
 	for j, n := range sh.size {
 		s.mean[j*w+k] /= n
 	}
 	own := s.space[:v]
 	clear(own)
+	others := own[:v-1]
 	for i, j := range sh.school {
-		dev := (y[i]-shift)/scale - s.mean[j*w+k]
-		for a, x := range sh.row[i*stride : i*stride+v-1] { // weighted already
-			own[a] += x * dev
+		dev := (y[i]-shift)*unit - s.mean[j*w+k]
+		for a, x := range sh.row[i*stride : i*stride+len(others)] { // weighted already
+			others[a] += x * dev
 		}
 		own[v-1] += sh.weight(i) * dev * dev
 	}

@@ -359,6 +359,30 @@ func BenchmarkRefitRLC(b *testing.B) {
 	}
 }
 
+// A thousand redraws of 22 schools with 265 pupils and two covariates, refitted
+// (the trial of which eefAnalytics' authors show 1,000 permutations).
+func BenchmarkThousandRedraws265(b *testing.B) {
+	d := large(265, 22, false)
+	rng := rand.New(rand.NewPCG(1, 3))
+	for b.Loop() {
+		s, err := NewRefitter(d, RefitOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		arms := make([]int, s.Schools())
+		for g := range arms {
+			arms[g] = g % 2
+		}
+		out := make([]Refit, 1)
+		for range 1000 {
+			rng.Shuffle(len(arms), func(i, j int) { arms[i], arms[j] = arms[j], arms[i] })
+			if err := s.Redrawn(arms, out); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
 func BenchmarkFitRLC(b *testing.B) {
 	d := rlc(1)
 	for b.Loop() {

@@ -5,13 +5,13 @@
 #   Rscript testdata/timing.R DIR [ROWS …]
 #   EVENHAND_TIMING=DIR go test -run xxx -bench Timing .
 #
-# DIR gets trial-ROWS.csv for each of ROWS (default 5000 50000 400000 2000000) and theirs.csv: rows, what, seconds (the
+# DIR gets trial-ROWS.csv for each of ROWS (default 265 5000 50000 400000 2000000) and theirs.csv: rows, what, seconds (the
 # shortest of several runs), estimate and standard error of the arm, variance between schools, residual variance.
 suppressMessages({library(lme4); library(pbkrtest); library(lmerTest)})
 args <- commandArgs(TRUE)
 dir <- args[1]
-sizes <- if (length(args) > 1) as.numeric(args[-1]) else c(5000, 50000, 400000, 2000000)
-schools <- c("5000" = 114, "50000" = 500, "400000" = 4000, "2000000" = 10000)
+sizes <- if (length(args) > 1) as.numeric(args[-1]) else c(265, 5000, 50000, 400000, 2000000)
+schools <- c("265" = 22, "5000" = 114, "50000" = 500, "400000" = 4000, "2000000" = 10000)
 dir.create(dir, showWarnings = FALSE)
 out <- NULL
 shortest <- function(times, f) min(sapply(seq_len(times), function(i) { gc(); system.time(f())[[3]] }))
@@ -33,7 +33,21 @@ for (n in sizes) {
     out <<- rbind(out, row)
   }
   note("lme4 lmer", shortest(times, function() m <<- lme4::lmer(y ~ arm + x1 + x2 + (1 | school), d)), sqrt(diag(as.matrix(vcov(m))))[["arm"]])
-  if (n <= 5000) {
+  if (n == 265) { # randomisation tests: the arms of schools exchanged, the model fitted anew
+    arms <- d$arm[match(seq_len(J), d$school)]
+    again <- function() for (i in 1:100) { e <- d; e$arm <- sample(arms)[e$school]; suppressMessages(lme4::lmer(y ~ arm + x1 + x2 + (1 | school), e)) }
+    note("lme4 100 permuted refits", shortest(3, again), sqrt(diag(as.matrix(vcov(m))))[["arm"]])
+  }
+  if (n == 5000) { # a bootstrap of schools, refitted; CR2 of least squares, with its degrees of freedom
+    rows <- split(seq_len(n), d$school)
+    again <- function() for (i in 1:20) { k <- sample(J, replace = TRUE); e <- d[unlist(rows[k]), ]; e$school <- rep(seq_len(J), lengths(rows[k])); suppressMessages(lme4::lmer(y ~ arm + x1 + x2 + (1 | school), e)) }
+    note("lme4 20 bootstrap refits", shortest(3, again), sqrt(diag(as.matrix(vcov(m))))[["arm"]])
+    if (requireNamespace("clubSandwich", quietly = TRUE)) {
+      l <- lm(y ~ arm + x1 + x2, d)
+      note("clubSandwich CR2 and its df", shortest(3, function() clubSandwich::coef_test(l, vcov = "CR2", cluster = d$school, test = "Satterthwaite")), sqrt(diag(as.matrix(vcov(m))))[["arm"]])
+    }
+  }
+  if (n == 5000) {
     kr <- NULL
     note("pbkrtest vcovAdj", shortest(3, function() kr <<- vcovAdj(m)), sqrt(kr["arm", "arm"]))
     note("pbkrtest KRmodcomp of the arm", shortest(3, function() KRmodcomp(m, rbind(c(0, 1, 0, 0)))), sqrt(kr["arm", "arm"]))
