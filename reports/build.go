@@ -519,6 +519,8 @@ func modelWords(model string) string {
 	switch model {
 	case "mixed":
 		return "pupils in schools: linear mixed model with a random intercept for each school, fitted by REML"
+	case "partially nested":
+		return "pupils in schools, and schools in communities where an arm has them (partially nested): linear mixed model with random intercepts for schools and communities, fitted by REML"
 	case "linear":
 		return "linear regression with schools as rows"
 	}

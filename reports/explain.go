@@ -59,6 +59,9 @@ func Explain(r sap.Results, contrast int) (*Explanation, error) {
 		source, formula = "analysis/robust (METHODS.md, Linear models with robust variances)", "the arm's coefficient b = (X'X)⁻¹X'y, one row a school"
 		inputs = inputs[1:]
 	}
+	if r.Plan.Model == sap.PartiallyNested {
+		formula = "the arm's coefficient b = (X'V⁻¹X)⁻¹X'V⁻¹y, V = σ²I + τ²ZZ' + κ²CC', Z the schools, C the communities (0 in arms without), the variances by REML"
+	}
 	out.Parts = append(out.Parts, ExplainedPart{"adjusted difference", d.Value, formula, inputs, source})
 	se := "analysis/mixed/inference.go"
 	if r.Plan.Model == "linear" {
@@ -82,7 +85,7 @@ func Explain(r sap.Results, contrast int) (*Explanation, error) {
 			sd.Formula = "√(residual variance of the " + model + " model)"
 		}
 		for _, v := range r.Variances {
-			if v.Model == model && (v.Level == "residual" || strings.HasPrefix(string(e.Scale), "total")) {
+			if v.Model == model && v.Level != "Community" && (v.Level == "residual" || strings.HasPrefix(string(e.Scale), "total")) {
 				sd.Inputs = append(sd.Inputs, ExplainedInput{"variance, " + v.Level, v.Value})
 			}
 		}
@@ -158,6 +161,7 @@ func PeerLines(r sap.Results, c sap.Contrast, file string) (inR, inStata, notes 
 	if len(r.Arms) > 2 {
 		notes = append(notes, "With several arms the lines give all of them; look at the row of "+c.Arm+".")
 	}
+	random, stataRandom := "(1 | school)", " || school_:"
 	stataTerms := strings.Join(append([]string{armStata}, termsStata...), " ")
 	if r.Plan.Model == "linear" {
 		inR = append(inR,
@@ -165,6 +169,12 @@ func PeerLines(r sap.Results, c sap.Contrast, file string) (inR, inStata, notes 
 			fmt.Sprintf(`lmtest::coeftest(m, vcov = sandwich::vcovHC(m, "HC2"))[%q, ]`, arm))
 		inStata = append(inStata, "regress outcome "+stataTerms+", vce(hc2)")
 	} else {
+		if r.Plan.Model == sap.PartiallyNested {
+			random, stataRandom = "(0 + member | community) + (1 | school)", " || community_: member, noconstant || school_:"
+			inR = append(inR, `d$member <- as.numeric(!is.na(d$community))  # 0 in the arms without communities, so that these have no part in their variance`,
+				`d$community <- factor(ifelse(is.na(d$community), "none", as.character(d$community)))`)
+			inStata = append(inStata, `generate byte member = community != ""`, "encode community, generate(community_)", "replace community_ = 0 if member == 0")
+		}
 		ddf, dfmethod := "", ""
 		switch r.Plan.DF {
 		case "satterthwaite":
@@ -178,9 +188,9 @@ func PeerLines(r sap.Results, c sap.Contrast, file string) (inR, inStata, notes 
 			notes = append(notes, "Degrees of freedom by containment are nlme::lme's in R, and Stata has none such; the estimate and its standard error are the same.")
 		}
 		inR = append(inR,
-			fmt.Sprintf("m <- lmerTest::lmer(outcome ~ %s + (1 | school), data = d)", right),
+			fmt.Sprintf("m <- lmerTest::lmer(outcome ~ %s + %s, data = d)", right, random),
 			fmt.Sprintf("summary(m%s)$coefficients[%q, ]  # the difference, its SE, df, t and p", ddf, arm))
-		inStata = append(inStata, "mixed outcome "+stataTerms+" || school_:, reml"+dfmethod)
+		inStata = append(inStata, "mixed outcome "+stataTerms+stataRandom+", reml"+dfmethod)
 		notes = append(notes, "lme4 and Stata find the variances by minimising a criterion that is flat near its minimum: expect 5 to 8 equal digits, more with tighter tolerances.")
 	}
 	_, model, _ := strings.Cut(string(c.EffectSize.Scale), "-")
@@ -197,14 +207,17 @@ func PeerLines(r sap.Results, c sap.Contrast, file string) (inR, inStata, notes 
 		inStata = append(inStata, "quietly regress outcome "+map[string]string{"unconditional": armStata, "empty": "", "conditional": stataTerms}[model], "display e(rmse)  // the SD")
 	default:
 		fixed := map[string]string{"unconditional": "arm", "empty": "1", "conditional": right}[model]
-		inR = append(inR, fmt.Sprintf("v <- as.data.frame(lme4::VarCorr(lme4::lmer(outcome ~ %s + (1 | school), data = d)))$vcov", fixed))
+		inR = append(inR, fmt.Sprintf("v <- subset(as.data.frame(lme4::VarCorr(lme4::lmer(outcome ~ %s + %s, data = d))), grp != \"community\")$vcov", fixed, random))
 		sd := "sqrt(sum(v))"
 		stata := "sqrt(exp(2*[lns1_1_1]_cons) + exp(2*[lnsig_e]_cons))"
+		if r.Plan.Model == sap.PartiallyNested { // schools are its second level
+			stata = "sqrt(exp(2*[lns2_1_1]_cons) + exp(2*[lnsig_e]_cons))"
+		}
 		if strings.HasPrefix(string(c.EffectSize.Scale), "within") {
 			sd, stata = "sqrt(v[length(v)])", "exp([lnsig_e]_cons)"
 		}
 		inR = append(inR, fmt.Sprintf("lme4::fixef(m)[[%q]] / %s  # the effect size", arm, sd))
-		inStata = append(inStata, "quietly mixed outcome "+map[string]string{"unconditional": armStata, "empty": "", "conditional": stataTerms}[model]+" || school_:, reml", "display "+stata+"  // the SD")
+		inStata = append(inStata, "quietly mixed outcome "+map[string]string{"unconditional": armStata, "empty": "", "conditional": stataTerms}[model]+stataRandom+", reml", "display "+stata+"  // the SD")
 	}
 	return inR, inStata, notes
 }

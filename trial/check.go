@@ -684,7 +684,9 @@ func (d *decoder) checkPlan(p *Protocol) {
 		return
 	}
 	switch measured := p.Trial.Measured; {
-	case measured == "schools" && plan.Model == "mixed":
+	case plan.Model == "partially nested" && len(p.Communities) == 0:
+		d.say(at.to("model"), "the model has a variance of communities, and no arm has any", "write `model: mixed`, or declare the communities")
+	case measured == "schools" && plan.Model != "linear":
 		d.say(at.to("model"), "schools are measured, but the model is of pupils in schools", "write `model: linear`, in which each school is a row")
 	case measured == "pupils" && plan.Model == "linear":
 		d.say(at.to("model"), "pupils are measured, but the model takes schools as its rows", "pupils of one school are alike, and a model that forgets it gives intervals that are too narrow: write `model: mixed`")

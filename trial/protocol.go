@@ -229,7 +229,7 @@ type BaselineMeasure struct {
 
 // Plan is the statistical analysis plan.
 type Plan struct {
-	Model        string        `yaml:"model" doc:"mixed: pupils in schools, random intercept, REML (so where pupils are measured); linear: schools as rows (so where schools are measured)" enum:"mixed,linear"`
+	Model        string        `yaml:"model" doc:"mixed: pupils in schools, random intercept, REML (so where pupils are measured); partially nested: the same with a variance of communities too, in the arms that have them; linear: schools as rows (so where schools are measured)" enum:"mixed,partially nested,linear"`
 	Covariates   []string      `yaml:"covariates" doc:"baseline, strata, or columns of the pupil file"`
 	DF           string        `yaml:"degrees of freedom" doc:"small-sample method" enum:"satterthwaite,satterthwaite-expected,kenward-roger,containment,z" default:"satterthwaite"`
 	EffectSize   string        `yaml:"effect size" doc:"which SD the adjusted difference is divided by" enum:"total-unconditional,within-unconditional,total-empty,within-empty,total-conditional,within-conditional,pooled-sd,control-sd" default:"total-unconditional"`

@@ -33,6 +33,9 @@ func (r *Results) beside(d, model *analysis.Dataset, use attrition.Use, redraw f
 	if r.Plan.Redraws > 0 {
 		run("randomisation test", func() error { return r.randomisation(model, redraw) })
 	}
+	if r.Plan.Model == PartiallyNested {
+		run("without communities", func() error { return r.plainClusters(model) })
+	}
 	for _, name := range r.Plan.Subgroups {
 		run("subgroup "+name, func() error { return r.subgroup(d, model, name) })
 	}
@@ -60,7 +63,10 @@ func (r *Results) randomisation(d *analysis.Dataset, redraw func(int) []int) err
 	if redraw == nil {
 		return errors.New("the design, roster and chance of the draw were not at hand")
 	}
-	rows, err := r.rows(d)
+	// Whole schools are drawn again, and communities would have to be formed
+	// anew each time: the test's statistic is that of the schools, whatever the
+	// model. It holds all the same.
+	rows, err := r.plain().rows(d)
 	if err != nil {
 		return err
 	}
@@ -77,7 +83,7 @@ func (r *Results) randomisation(d *analysis.Dataset, redraw func(int) []int) err
 		unit[i] = d.Cluster[k]
 	}
 	test := Redrawing{Drawn: drawn, Redraw: redraw, N: r.Plan.Redraws, Effects: len(d.Arms) - 1}
-	if r.Plan.Model == "linear" {
+	if r.Plan.Model == LinearModel {
 		test.Refitter = func() Refitter { return leastRefits(data, unit) }
 	} else {
 		units := make([]int, len(d.Clusters))
@@ -97,6 +103,45 @@ func (r *Results) randomisation(d *analysis.Dataset, redraw func(int) []int) err
 	}
 	r.Randomisation = &Randomisation{RandomisationTest: *found}
 	r.Randomisation.Interval, r.Randomisation.Why = ShiftInterval(data, unit, drawn, redraw, r.Plan.Redraws, false, r.Plan.Level)
+	return nil
+}
+
+// plain are results with the model of schools alone, without communities.
+func (r *Results) plain() *Results {
+	out := &Results{Plan: r.Plan}
+	if out.Plan.Model == PartiallyNested {
+		out.Plan.Model = MixedModel
+	}
+	return out
+}
+
+// plainClusters is the planned difference as if communities made none.
+func (r *Results) plainClusters(d *analysis.Dataset) error {
+	rows, err := r.plain().rows(d)
+	if err != nil {
+		return err
+	}
+	data, _, err := rows.Design()
+	if err != nil {
+		return err
+	}
+	fit, err := mixed.New(data, mixed.Model{})
+	if err != nil {
+		return err
+	}
+	for a, arm := range d.Arms {
+		if a == d.Control {
+			continue
+		}
+		difference, size, err := r.contrast(fit, arm)
+		if err != nil {
+			return err
+		}
+		for _, e := range []*analysis.Estimate{&difference, &size} {
+			e.Estimand, e.Counts = r.estimand(arm, d.Arms[d.Control]), r.Counts
+		}
+		r.PlainClusters = append(r.PlainClusters, PlainContrast{arm, d.Arms[d.Control], difference, size})
+	}
 	return nil
 }
 
@@ -151,7 +196,7 @@ func leastRefits(data *mixed.Data, unit []int) Refitter {
 
 // subgroup estimates the effect by a yes/no column.
 func (r *Results) subgroup(d, model *analysis.Dataset, name string) error {
-	if r.Plan.Model != "mixed" {
+	if r.Plan.Model == LinearModel {
 		return errPupils
 	}
 	at := slices.IndexFunc(d.Covariates, func(c analysis.Column) bool { return c.Name == name })
@@ -351,7 +396,7 @@ func (r *Results) missing(d *analysis.Dataset, use attrition.Use, run func(strin
 	if rule.Imputations == 0 {
 		note.Indicated = false // it was not planned
 	}
-	if r.Plan.Model != "mixed" && (note.Indicated || slices.Contains(rule.Sensitivity, Delta) || slices.Contains(rule.Sensitivity, Reference)) {
+	if r.Plan.Model == LinearModel && (note.Indicated || slices.Contains(rule.Sensitivity, Delta) || slices.Contains(rule.Sensitivity, Reference)) {
 		r.NotRun = append(r.NotRun, NotRun{"multiple imputation", errPupils.Error()})
 	} else if note.Indicated {
 		run("multiple imputation", func() error {
@@ -921,7 +966,7 @@ func (r *Results) weights(d *analysis.Dataset, use attrition.Use) error {
 	least := linearData(data)
 	least.Weights = pick(w.Weight, used.Rows)
 	variance := robust.HC2
-	if r.Plan.Model == "mixed" {
+	if r.Plan.Model != LinearModel {
 		least.Cluster, variance = pick(d.Cluster, used.Rows), robust.CR2
 	}
 	fit, err := robust.Least(least)
@@ -1026,7 +1071,7 @@ func (r *Results) compliance(d, model *analysis.Dataset) error {
 
 // variance is the estimator of linear models, and the schools it is robust to.
 func (r *Results) variance(cluster []int) (robust.Variance, []int) {
-	if r.Plan.Model == "linear" {
+	if r.Plan.Model == LinearModel {
 		return robust.HC2, nil
 	}
 	return robust.CR2, cluster

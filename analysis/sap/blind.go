@@ -51,6 +51,10 @@ func RunBlind(plan Plan, d *analysis.Dataset, order []int, redraw func(i int) []
 		own.EffectSize = analysis.ScalePooledSD
 		keep("effect size by the control arm's SD", "which arm that is stays hidden; the effect size here divides by the pooled SD")
 	}
+	if own.Model == PartiallyNested {
+		own.Model = MixedModel
+		keep("the partially nested model", "communities are of one arm, so that it tells which that is; the model here is of pupils in schools")
+	}
 	if own.Compliance != nil {
 		own.Compliance = nil
 		keep("compliance", "sessions were held in one arm, so that they tell which it is")
@@ -59,7 +63,7 @@ func RunBlind(plan Plan, d *analysis.Dataset, order []int, redraw func(i int) []
 		copied := *m
 		copied.Sensitivity = nil
 		for _, s := range m.Sensitivity {
-			if s != Delta && s != Bounds {
+			if s != Delta && s != Bounds && s != Reference {
 				copied.Sensitivity = append(copied.Sensitivity, s)
 				continue
 			}

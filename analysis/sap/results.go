@@ -14,7 +14,7 @@ type Plan struct {
 	Label      string         `json:"label"`      // outcome's name for reports
 	TimePoint  string         `json:"time_point"` // when it is measured
 	Role       Role           `json:"role"`       //
-	Model      string         `json:"model"`      // "mixed" or "linear"
+	Model      string         `json:"model"`      // MixedModel, PartiallyNested or LinearModel
 	Covariates []string       `json:"covariates"` // names of Dataset columns, in order; "Stratum" stands for the strata
 	DF         string         `json:"df"`         // see trial.Plan.DF
 	EffectSize analysis.Scale `json:"effect_size"`
@@ -26,6 +26,13 @@ type Plan struct {
 	Compliance   *ComplianceRule `json:"compliance,omitempty"`   // nil where taking part is not defined
 	Multiplicity Multiplicity    `json:"multiplicity,omitempty"` // of the secondary outcomes; "" for none
 }
+
+// The models of a plan.
+const (
+	MixedModel      = "mixed"            // pupils in schools
+	PartiallyNested = "partially nested" // the same, and schools in communities in the arms that have them
+	LinearModel     = "linear"           // schools themselves
+)
 
 // MissingRule is what the plan does about missing scores.
 type MissingRule struct {
@@ -97,12 +104,13 @@ type Results struct {
 
 	// What the plan asks for beside the estimate; nil where it does not, or where
 	// NotRun says why it was not done.
-	Randomisation *Randomisation `json:"randomisation,omitempty"`
-	Subgroups     []Subgroup     `json:"subgroups,omitempty"`
-	Missing       *MissingNote   `json:"missing,omitempty"`
-	Compliance    *Compliance    `json:"compliance,omitempty"`
-	Adjusted      *Adjusted      `json:"adjusted,omitempty"` // by Adjust
-	NotRun        []NotRun       `json:"not_run,omitempty"`  // what the plan promises and these data did not allow
+	Randomisation *Randomisation  `json:"randomisation,omitempty"`
+	PlainClusters []PlainContrast `json:"plain_clusters,omitempty"` // beside the partially nested model
+	Subgroups     []Subgroup      `json:"subgroups,omitempty"`
+	Missing       *MissingNote    `json:"missing,omitempty"`
+	Compliance    *Compliance     `json:"compliance,omitempty"`
+	Adjusted      *Adjusted       `json:"adjusted,omitempty"` // by Adjust
+	NotRun        []NotRun        `json:"not_run,omitempty"`  // what the plan promises and these data did not allow
 
 	sets *imputedSets // of a run in this process; see Imputed
 }
@@ -120,6 +128,15 @@ type Randomisation struct {
 	// difference does not reject; nil where there is none, and Why says why.
 	Interval *analysis.Interval `json:"interval"`
 	Why      string             `json:"why,omitempty"`
+}
+
+// PlainContrast is one arm against the control arm by the model of pupils in
+// schools alone, as if communities made no difference.
+type PlainContrast struct {
+	Arm        string            `json:"arm"`
+	Against    string            `json:"against"`
+	Difference analysis.Estimate `json:"difference"`
+	EffectSize analysis.Estimate `json:"effect_size"` // by the plan's denominator
 }
 
 // Subgroup is the effect by a yes/no column: its interaction with the arm, and

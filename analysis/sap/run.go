@@ -54,12 +54,12 @@ func Run(plan Plan, d *analysis.Dataset, redraw func(i int) []int) (*Results, er
 		return nil, fmt.Errorf("describe the arms: %w", err)
 	}
 	switch plan.Model {
-	case "mixed":
+	case MixedModel, PartiallyNested:
 		err = r.mixed(model)
-	case "linear":
+	case LinearModel:
 		err = r.linear(model)
 	default:
-		err = fmt.Errorf("model %q: a plan's model is mixed or linear", plan.Model)
+		err = fmt.Errorf("model %q: a plan's model is %s, %s or %s", plan.Model, MixedModel, PartiallyNested, LinearModel)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("estimate %s: %w", plan.Outcome, err)
@@ -105,8 +105,11 @@ func (r *Results) rows(d *analysis.Dataset) (*mixed.Rows, error) {
 		return nil, err
 	}
 	rows.Outcome.Name = r.Plan.Outcome
-	if r.Plan.Model == "linear" { // schools are the rows, and no level above them
+	switch r.Plan.Model {
+	case LinearModel: // schools are the rows, and no level above them
 		rows.Levels = nil
+	case PartiallyNested:
+		rows.Levels = append([]mixed.Level{{Name: "Community", Index: d.Community, Labels: d.Communities}}, rows.Levels...)
 	}
 	return rows, nil
 }
@@ -131,6 +134,9 @@ func (r *Results) mixed(d *analysis.Dataset) error {
 	}
 	r.Fit = FitNote{Method: fit.Description, Criterion: fit.Criterion, Iterations: fit.Iterations, Gradient: fit.Gradient, Singular: fit.Singular}
 	r.Warnings = slices.Clone(fit.Warnings)
+	if r.Plan.Model == MixedModel && len(d.Communities) > 0 {
+		r.Warnings = append(r.Warnings, analysis.Warning{Code: "communities-not-modelled", Text: "The model knows schools but not communities. If schools of one community grow alike, its intervals are too short and its p-values too small (METHODS.md, Calibration): `model: partially nested` in the protocol gives communities a variance of their own."})
+	}
 	method := mixed.DF(r.Plan.DF)
 	options := effectsize.Options{DF: method, Level: r.Plan.Level}
 	control := d.Arms[d.Control]

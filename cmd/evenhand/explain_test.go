@@ -113,6 +113,7 @@ func TestPeerLines(t *testing.T) {
 		{"mixed", "z", analysis.ScaleTotalEmpty, []string{"outcome ~ 1 + (1 | school)", "sqrt(sum(v))"}, []string{"mixed outcome  || school_:, reml"}, "dfmethod"},
 		{"mixed", "containment", analysis.ScalePooledSD, []string{"tapply(d$outcome, d$arm, sd)", "sum(n["}, nil, "dfmethod"},
 		{"mixed", "satterthwaite", analysis.ScaleControlSD, []string{`s[["standard"]]`}, nil, ""},
+		{"partially nested", "satterthwaite", analysis.ScaleTotalUnconditional, []string{"(0 + member | community) + (1 | school)", `grp != "community"`}, []string{"|| community_: member, noconstant || school_:, reml", "lns2_1_1"}, ""},
 		{"linear", "z", analysis.ScaleTotalUnconditional, []string{"vcovHC(m, \"HC2\")", "sigma(lm(outcome ~ arm, data = d))"}, []string{"vce(hc2)", "e(rmse)"}, "mixed"},
 	} {
 		r := sap.Results{Plan: sap.Plan{Model: c.model, DF: c.df, Covariates: []string{"baseline", "Stratum"}},

@@ -305,6 +305,73 @@ sds_of <- function(v, fr, arm, against) {
     "pooled-sd" = pooled_sd(y[[arm]], y[[against]]), "control-sd" = sd(y[[against]]))
 }
 
+# --- communities in some arms only ----------------------------------------------
+
+# A model with random intercepts of schools and, where there are communities, of
+# these: lme4's own optimum, then Newton's steps to the root of the criterion's
+# slope, since its search stops earlier than this comparison needs.
+fit_nested <- function(formula, data) {
+  lf <- lFormula(formula, data = data, REML = TRUE)
+  deviance <- mkLmerDevfun(lf$fr, lf$X, lf$reTrms, REML = TRUE)
+  theta <- suppressWarnings(optimizeLmer(deviance, optimizer = "bobyqa", control = list(rhoend = 1e-9)))$par
+  free <- which(theta > 1e-5)
+  theta[-free] <- 0
+  for (round in 1:8) {
+    h <- 1e-4 * pmax(theta[free], 1e-2)
+    move <- function(i, a, j = i, b = 0) { t <- theta; t[free[i]] <- t[free[i]] + a * h[i]; t[free[j]] <- t[free[j]] + b * h[j]; deviance(t) }
+    g <- sapply(seq_along(free), function(i) (move(i, 1) - move(i, -1)) / (2 * h[i]))
+    H <- outer(seq_along(free), seq_along(free), Vectorize(function(i, j) (move(i, 1, j, 1) - move(i, 1, j, -1) - move(i, -1, j, 1) + move(i, -1, j, -1)) / (4 * h[i] * h[j])))
+    step <- tryCatch(solve(H, g), error = function(e) NULL)
+    if (is.null(step) || any(abs(step) > 0.1 * theta[free])) break
+    theta[free] <- theta[free] - step
+  }
+  criterion <- deviance(theta)
+  m <- mkMerMod(environment(deviance), list(par = theta, fval = criterion, feval = 1, conv = 0), lf$reTrms, fr = lf$fr)
+  v <- as.data.frame(VarCorr(m))
+  list(m = m, b = fixef(m), se = sqrt(diag(as.matrix(vcov(m)))), criterion = criterion,
+       variance = setNames(v$vcov, c(community = "Community", school = "School", Residual = "residual")[v$grp]))
+}
+
+# Of the partially nested model: the estimates with their degrees of freedom,
+# variances and effect sizes, and the estimates without communities.
+repeat_nested <- function(r, place, p, fr, counts) {
+  plan <- r$plan; level <- plan$level
+  at <- function(...) paste0(place, ".", ...)
+  member <- !is.na(p$community) & p$community != ""
+  fr$frame$member <- as.numeric(member)[fr$use]
+  fr$frame$community <- factor(ifelse(member, as.character(p$community), "none")[fr$use])
+  both <- "+ (0 + member | community) + (1 | school)"
+  formula <- formula_of(fr$terms, both)
+  fits <- lapply(list(conditional = formula, unconditional = formula_of(NULL, both), empty = as.formula(paste("y ~ 1", both))), fit_nested, data = fr$frame)
+  main <- fits$conditional
+  hold(at("fit"), r$fit, list(criterion = main$criterion))
+  for (i in seq_along(r$variances)) {
+    x <- r$variances[[i]]
+    compare(at("variances[", i - 1, "].value"), x$value, fits[[x$model]]$variance[[x$level]], sum(fits[[x$model]]$variance)) # one near 0 is known as a share of all
+  }
+  how <- judged(main, fr, plan$df, formula)
+  if (is.null(how)) {
+    excuse(paste0(place, ".*\\.(df|p|low|high|hedges_df)$"), paste0("degrees of freedom by \"", plan$df, "\": the package is not installed, or it is not among R's"))
+    how <- list(df = rep(NA_real_, length(main$b)), se = main$se)
+  }
+  plain <- models(fr, "conditional")$conditional
+  for (k in seq_along(r$contrasts)) {
+    c <- r$contrasts[[k]]
+    i <- match(paste0("arm", c$arm), names(main$b))
+    e <- estimate(main$b[[i]], how$se[[i]], how$df[[i]], level)
+    if (!is.na(how$df[[i]])) hold(at("contrasts[", k - 1, "].difference"), c$difference, e[c("value", "se", "statistic")])
+    else compare(at("contrasts[", k - 1, "].difference.value"), c$difference$value, main$b[[i]], how$se[[i]])
+    # lmerTest differentiates numerically: with a variance near 0 its degrees of freedom have four digits
+    if (!is.na(how$df[[i]])) compare(at("contrasts[", k - 1, "].difference.df"), c$difference$df, e$df, 100 * e$df)
+    sds <- sds_of(lapply(fits, function(f) f$variance[c("School", "residual")]), fr, c$arm, c$against)
+    sd <- sds[[plan$effect_size]]
+    hold(at("contrasts[", k - 1, "].effect_size"), c$effect_size, list(sd = sd, value = main$b[[i]] / sd, se = how$se[[i]] / sd))
+    x <- r$plain_clusters[[k]]
+    compare(at("plain_clusters[", k - 1, "].difference.value"), x$difference$value, plain$b[[i]], plain$se[[i]])
+  }
+  excuse(paste0(place, "."), "of a partially nested model this script repeats the estimates, variances and effect sizes by the plan's SD, and the estimates without communities")
+}
+
 # --- one outcome ---------------------------------------------------------------
 
 repeat_outcome <- function(r, place) {
@@ -313,8 +380,9 @@ repeat_outcome <- function(r, place) {
   p <- d$people
   level <- plan$level
   seen <- !is.na(p$outcome)
-  mixed <- plan$model == "mixed"
-  if (!plan$model %in% c("mixed", "linear")) {
+  nested <- plan$model == "partially nested"
+  mixed <- plan$model == "mixed" || nested
+  if (!plan$model %in% c("mixed", "partially nested", "linear")) {
     excuse(paste0(place, "."), paste0("model \"", plan$model, "\" is not known to this script"))
     return(invisible())
   }
@@ -340,6 +408,7 @@ repeat_outcome <- function(r, place) {
   fr <- framed(p, plan$outcome, unlist(plan$covariates))
   counts <- counts_of(r$counts, p, fr)
   hold(at("counts"), r$counts, counts)
+  if (nested) return(invisible(repeat_nested(r, place, p, fr, counts)))
   formula <- formula_of(fr$terms, if (mixed) intercepts else "")
 
   if (mixed) {
