@@ -207,7 +207,11 @@ func PeerLines(r sap.Results, c sap.Contrast, file string) (inR, inStata, notes 
 		inStata = append(inStata, "quietly regress outcome "+map[string]string{"unconditional": armStata, "empty": "", "conditional": stataTerms}[model], "display e(rmse)  // the SD")
 	default:
 		fixed := map[string]string{"unconditional": "arm", "empty": "1", "conditional": right}[model]
-		inR = append(inR, fmt.Sprintf("v <- subset(as.data.frame(lme4::VarCorr(lme4::lmer(outcome ~ %s + %s, data = d))), grp != \"community\")$vcov", fixed, random))
+		components := fmt.Sprintf("as.data.frame(lme4::VarCorr(lme4::lmer(outcome ~ %s + %s, data = d)))", fixed, random)
+		if r.Plan.Model == sap.PartiallyNested {
+			components = "subset(" + components + `, grp != "community")`
+		}
+		inR = append(inR, "v <- "+components+"$vcov")
 		sd := "sqrt(sum(v))"
 		stata := "sqrt(exp(2*[lns1_1_1]_cons) + exp(2*[lnsig_e]_cons))"
 		if r.Plan.Model == sap.PartiallyNested { // schools are its second level

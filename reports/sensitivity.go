@@ -28,7 +28,7 @@ func (w *writer) ofPrimary(write func(*sap.Results)) {
 // robustness puts the planned estimate beside others of the same difference.
 func (w *writer) robustness(r *sap.Results) {
 	m := r.Missing
-	if r.Randomisation == nil && (m == nil || m.Imputation == nil && m.Bounds == nil && m.Weighted == nil) {
+	if r.Randomisation == nil && r.PlainClusters == nil && (m == nil || m.Imputation == nil && m.Bounds == nil && m.Weighted == nil) {
 		return
 	}
 	t := &Table{ID: "robustness", Title: "The primary outcome’s difference under other assumptions", Groups: []Group{{"", 3}, {w.level.String() + " interval", 2}, {"", 1}},
@@ -53,6 +53,12 @@ func (w *writer) robustness(r *sap.Results) {
 		}
 		row("As planned, complete cases"+suffix, short(c.Difference)...)
 		t.Rows[len(t.Rows)-1].Strong = true
+		if i < len(r.PlainClusters) {
+			cells := row("As if communities made no difference: pupils in schools alone"+suffix, short(r.PlainClusters[i].Difference)...)
+			sentences = append(sentences, func() {
+				w.small("The planned model gives the communities of an arm that has them a variance of their own (partially nested). Without it the difference is {}; where schools of one community grow alike, its interval is too short.", cells[0])
+			})
+		}
 		if test := r.Randomisation; test != nil {
 			if p, ok := test.Of(c.Arm, permute.Difference); ok {
 				low, high := none(), none()
@@ -60,6 +66,9 @@ func (w *writer) robustness(r *sap.Results) {
 					low, high = number(in.Low, Score), number(in.High, Score)
 				}
 				cells := row("Randomisation test, by redraws of the trial’s own design"+suffix, number(p.Observed, Score), none(), low, high, number(p.P, PValue))
+				if r.PlainClusters != nil {
+					cells[0].Notes = []int{w.note("redrawn-schools", "The redraws put whole schools into other arms and form no communities: the test’s statistic is the difference without them. It holds whatever the model.")}
+				}
 				if test.Interval == nil {
 					cells[1].Notes = []int{w.note("no-interval", "No interval by redraws: "+test.Why+".")}
 				}

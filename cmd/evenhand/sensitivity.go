@@ -31,6 +31,9 @@ func (a *app) showBeside(r sap.Results) {
 	estimate := func(e analysis.Estimate) string {
 		return fmt.Sprintf("%.4f (%.4f to %.4f), p = %.3f", e.Value, e.Interval.Low, e.Interval.High, e.P)
 	}
+	for _, c := range r.PlainClusters {
+		a.say("  as if communities made no difference, %s vs %s: effect size %s", c.Arm, c.Against, estimate(c.EffectSize))
+	}
 	for _, s := range r.Subgroups {
 		for _, e := range s.Within {
 			a.say("  %s %s, %s vs %s: effect size %s", s.Variable, e.Value, e.Arm, e.Against, estimate(e.EffectSize))
