@@ -148,6 +148,30 @@ func arrange(in Input, all *Report, t *Template) (*Report, error) {
 	return &r, nil
 }
 
+// Show says which tables and figures are shown, in their order: they are
+// numbered so, and references lead to them alone.
+func (r *Report) Show(ids []string) {
+	targets := map[string]Ref{}
+	tables, figures := 0, 0
+	for _, id := range ids {
+		for _, t := range r.AllTables() {
+			if t.ID == id {
+				tables++
+				t.Number = tables
+				targets[id] = Ref{ID: id, Label: fmt.Sprintf("Table %d", tables)}
+			}
+		}
+		for _, f := range r.Figures() {
+			if f.ID == id {
+				figures++
+				f.Number = figures
+				targets[id] = Ref{ID: id, Label: fmt.Sprintf("Figure %d", figures)}
+			}
+		}
+	}
+	r.lead(targets)
+}
+
 // refer writes what each reference refers to, as the document stands.
 func (r *Report) refer(t *Template) {
 	targets := map[string]Ref{}
@@ -166,6 +190,11 @@ func (r *Report) refer(t *Template) {
 			}
 		}
 	}
+	r.lead(targets)
+}
+
+// lead makes references lead to their targets.
+func (r *Report) lead(targets map[string]Ref) {
 	set := func(c *Cell) {
 		for i := range c.Refs {
 			to := targets[c.Refs[i].to]

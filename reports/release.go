@@ -94,6 +94,7 @@ func ReleaseFrom(in Input, t *Template, name string, rule disclosure.Rule, earli
 	if err != nil {
 		return nil, nil, err
 	}
+	report.LeftOut = "It is left out of the released report, or joined with others."
 	return report, x.out, nil
 }
 

@@ -17,6 +17,7 @@ type Report struct {
 	GeneratedAt time.Time // as given; nothing here reads a clock
 	Draft       string    // why this is not the final report; "" if it is
 	Unfinished  string    // why there are no results yet; "" if there are
+	LeftOut     string    // why something may not be in a released report; "" in one that is not
 	Sections    []Section
 	Beside      []*Table // tables that the document does not show but has the cells of
 	Notes       []Note   // footnotes in the order of their numbers
@@ -111,6 +112,54 @@ func (c *Cell) String() string {
 // Key is where the cell stands: its table's ID, row and column, counted from
 // 1, with slashes between them.
 func (c *Cell) Key() string { return c.key }
+
+// Aliases gives cells by the words of their row too: "flow/analysed/3" beside
+// "flow/9/3". A row's number changes with what is in a table, its words do not.
+// Words that two rows of a table have name neither.
+func (t *Table) Aliases() map[string]*Cell {
+	times := map[string]int{}
+	slugs := make([]string, len(t.Rows))
+	for i, row := range t.Rows {
+		if len(row.Cells) > 0 {
+			slugs[i] = slug(row.Cells[0].String())
+			times[slugs[i]]++
+		}
+	}
+	out := map[string]*Cell{}
+	for i, row := range t.Rows {
+		if slugs[i] == "" || times[slugs[i]] > 1 {
+			continue
+		}
+		for k, c := range row.Cells {
+			out[fmt.Sprintf("%s/%s/%d", t.ID, slugs[i], k+1)] = c
+		}
+	}
+	return out
+}
+
+// slug makes a short name of words: lower-case letters, digits and hyphens; ""
+// where no letter is left.
+func slug(s string) string {
+	var b strings.Builder
+	letters, gap := false, false
+	for _, r := range strings.ToLower(s) {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			if gap && b.Len() > 0 {
+				b.WriteByte('-')
+			}
+			letters, gap = letters || r >= 'a', false
+			if b.WriteRune(r); b.Len() >= 60 {
+				break
+			}
+		} else {
+			gap = true
+		}
+	}
+	if !letters {
+		return ""
+	}
+	return b.String()
+}
 
 // Table is a table of cells.
 type Table struct {

@@ -96,6 +96,19 @@ func ParseTemplate(name string, text []byte) (*Template, error) {
 	return t, nil
 }
 
+// Everything is a template of all the parts there are, from which a funder's own
+// Word file takes what it asks for.
+func Everything(kind string) *Template {
+	t := &Template{Version: 1, Kind: kind}
+	for _, p := range parts {
+		t.Sections = append(t.Sections, TemplateSection{Heading: p.title, ID: p.name, Parts: []string{p.name}})
+	}
+	return t
+}
+
+// Nearest gives the known word that a mistyped one most likely stands for.
+func Nearest(word string, known []string) string { return trial.Nearest(word, known) }
+
 // part is something that a document may show: its name in templates, what it
 // is, and who writes it.
 type part struct {

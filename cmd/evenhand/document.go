@@ -38,8 +38,25 @@ func formOf(file string) (string, error) {
 	return form, nil
 }
 
-// rendered makes a report in the form that a file's name asks for.
-func (a *app) rendered(ctx context.Context, file string, r *reports.Report) ([]byte, error) {
+// rendered makes a report in the form that a file's name asks for, or fills a
+// funder's Word file with it.
+func (a *app) rendered(ctx context.Context, file string, r *reports.Report, w wanted) ([]byte, *render.Filled, error) {
+	if w.form == nil {
+		made, err := a.inForm(ctx, file, r)
+		return made, nil, err
+	}
+	if form, err := formOf(file); err != nil || form != "docx" {
+		return nil, nil, usagef("--out %s: a Word template makes a .docx", file)
+	}
+	var b bytes.Buffer
+	done, err := render.Fill(&b, w.form, r)
+	if err != nil {
+		return nil, nil, withHint(err, "nothing was written; `evenhand report keys` lists what a template can ask for")
+	}
+	return b.Bytes(), done, nil
+}
+
+func (a *app) inForm(ctx context.Context, file string, r *reports.Report) ([]byte, error) {
 	form, err := formOf(file)
 	if err != nil {
 		return nil, err
@@ -103,25 +120,48 @@ type documentFlags struct {
 
 func (d *documentFlags) add(c *cobra.Command) {
 	addChoice(c, &d.kind, "document", "", "which document; left out: the evaluation report, or that of a trial that was stopped", reports.Documents...)
-	c.Flags().StringVar(&d.file, "template", "", "a file with the sections' order and headings (see report template)")
+	c.Flags().StringVar(&d.file, "template", "", "a file with the sections' order and headings (see report template), or a Word file to be filled (see report keys)")
 }
 
-// template gives the template that the flags name; nil for the document that
-// fits where the trial stands.
-func (a *app) template(d documentFlags) (*reports.Template, error) {
+// word says whether the template is a Word file to be filled.
+func (d *documentFlags) word() bool {
+	ext := strings.ToLower(filepath.Ext(d.file))
+	return ext == ".docx" || ext == ".dotx"
+}
+
+// wanted is a document that flags ask for: its template, nil for that which fits
+// where the trial stands; and the funder's Word file to be filled, nil for none.
+type wanted struct {
+	template *reports.Template
+	form     []byte
+}
+
+// want reads what the flags name.
+func (a *app) want(d documentFlags) (w wanted, err error) {
 	switch {
+	case d.word():
+		if w.form, err = a.readFile(d.file); err != nil {
+			return w, err
+		}
+		kind, err := reports.Builtin(cmp.Or(d.kind.value, "evaluation"))
+		if err != nil {
+			return w, err
+		}
+		w.template = reports.Everything(kind.Kind)
+		return w, nil
 	case d.file != "" && d.kind.value != "":
-		return nil, usagef("--document and --template both say which document: give one of them")
+		return w, usagef("--document and --template both say which document: give one of them")
 	case d.file != "":
 		text, err := a.readFile(d.file)
 		if err != nil {
-			return nil, err
+			return w, err
 		}
-		return reports.ParseTemplate(d.file, text)
+		w.template, err = reports.ParseTemplate(d.file, text)
+		return w, err
 	case d.kind.value != "":
-		return reports.Builtin(d.kind.value)
+		w.template, err = reports.Builtin(d.kind.value)
 	}
-	return nil, nil
+	return w, err
 }
 
 // build builds a document; a nil template is that which fits where the trial
@@ -135,7 +175,7 @@ func build(in reports.Input, template *reports.Template) (*reports.Report, error
 
 // theReport builds a document as the records stand.
 func (a *app) theReport(ctx context.Context, t *conduct.Trial, d documentFlags) (*reports.Report, error) {
-	template, err := a.template(d)
+	w, err := a.want(d)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +183,7 @@ func (a *app) theReport(ctx context.Context, t *conduct.Trial, d documentFlags) 
 	if err != nil {
 		return nil, err
 	}
-	return build(a.reportInput(t, s), template)
+	return build(a.reportInput(t, s), w.template)
 }
 
 // one checks for at most one argument.
@@ -190,7 +230,7 @@ func noPart(kind, name string, parts []part) error {
 // lint holds a Word file to the record. What a report says of the ledger is of
 // the moment when it was built, which is an entry of the ledger itself: so the
 // ledger is taken as it stood at the build that fits the file best.
-func (a *app) lint(ctx context.Context, t *conduct.Trial, template *reports.Template, file io.ReaderAt, size int64) (*render.Checked, error) {
+func (a *app) lint(ctx context.Context, t *conduct.Trial, want wanted, file io.ReaderAt, size int64) (*render.Checked, error) {
 	s, err := t.Snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -218,11 +258,11 @@ func (a *app) lint(ctx context.Context, t *conduct.Trial, template *reports.Temp
 		in := a.reportInput(t, state)
 		for back := range 5 { // seconds that writing may have taken
 			in.GeneratedAt = then.at.Add(-time.Duration(back) * time.Second)
-			report, err := build(in, template)
+			report, err := build(in, want.template)
 			if err != nil {
 				return nil, err
 			}
-			checked, err := render.Lint(file, size, report, nil)
+			checked, err := render.Lint(file, size, report, want.form)
 			if err != nil {
 				return nil, err
 			}
@@ -305,7 +345,7 @@ func (a *app) reportParts() []*cobra.Command {
 		"evenhand report lint report.docx", exactly("a Word file"),
 		func(ctx context.Context, args []string) error {
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
-				template, err := a.template(d)
+				want, err := a.want(d)
 				if err != nil {
 					return err
 				}
@@ -318,7 +358,7 @@ func (a *app) reportParts() []*cobra.Command {
 				if err != nil {
 					return reason(err)
 				}
-				checked, err := a.lint(ctx, t, template, f, info.Size())
+				checked, err := a.lint(ctx, t, want, f, info.Size())
 				if err != nil {
 					return fmt.Errorf("read %s: %w", args[0], err)
 				}
@@ -347,7 +387,7 @@ func (a *app) reportParts() []*cobra.Command {
 			})
 		})
 	d.add(lint)
-	return []*cobra.Command{table, picture, lint, a.templateCommand()}
+	return []*cobra.Command{table, picture, lint, a.templateCommand(), a.keysCommand()}
 }
 
 // templateCommand prints, explains and checks templates.
@@ -399,5 +439,70 @@ func (a *app) templateCommand() *cobra.Command {
 	c.Flags().StringVar(&out, "out", "", "write it to a file")
 	c.Flags().StringVar(&check, "check", "", "a template of your own to be checked")
 	c.Flags().BoolVar(&parts, "parts", false, "list the parts that a template may name")
+	return c
+}
+
+// keysCommand lists what a Word template or a template's own words can ask for.
+func (a *app) keysCommand() *cobra.Command {
+	c := command("keys [WORD]", "List what a Word template of your own can ask for",
+		"A Word template asks for a value by a content control's tag, or by {{…}} in its text: a cell\n(flow/analysed/3: table, the words of its row or its number, column), report:title, report:kind or report:made. A paragraph of its own\ncan ask for a whole table (table:flow), a figure (figure:flow-figure) or a part (part:summary). This\nlists them with what they show now; with a word, those that have it in their key or description.",
+		"evenhand report keys\nevenhand report keys headline\nevenhand report keys 'effect size' --format json", one("word"),
+		func(ctx context.Context, args []string) error {
+			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
+				s, err := t.Snapshot(ctx)
+				if err != nil {
+					return err
+				}
+				r, err := build(a.reportInput(t, s), reports.Everything("Evaluation report"))
+				if err != nil {
+					return err
+				}
+				type key struct {
+					Key   string `json:"key"`
+					Shows string `json:"shows"`
+					What  string `json:"what"`
+				}
+				keys := []key{}
+				add := func(k, shows, what string) {
+					word := ""
+					if len(args) == 1 {
+						word = strings.ToLower(args[0])
+					}
+					if strings.Contains(strings.ToLower(k+" "+what), word) {
+						keys = append(keys, key{k, shows, what})
+					}
+				}
+				add("report:title", r.Title, "the trial's title")
+				add("report:kind", r.Subtitle, "the kind of document")
+				add("report:made", reports.Day(r.GeneratedAt), "the day")
+				for _, p := range reports.Parts() {
+					add("part:"+p, "", reports.PartTitle(p))
+				}
+				for _, f := range r.Figures() {
+					add("figure:"+f.ID, "", f.Title)
+				}
+				for _, tab := range r.Tables() {
+					add("table:"+tab.ID, "", tab.Title)
+					named := map[*reports.Cell]string{}
+					for alias, c := range tab.Aliases() {
+						named[c] = alias
+					}
+					for _, row := range tab.Rows {
+						for k, cell := range row.Cells {
+							if k > 0 {
+								add(cmp.Or(named[cell], cell.Key()), cell.String(), row.Cells[0].String()+": "+tab.Columns[k].Title)
+							}
+						}
+					}
+				}
+				return a.print(map[string][]key{"keys": keys}, func() {
+					rows := [][]string{{"key", "shows now", "what it is"}}
+					for _, k := range keys {
+						rows = append(rows, []string{k.Key, clipTo(k.Shows, 40), clipTo(k.What, 80)})
+					}
+					a.table(rows)
+				})
+			})
+		})
 	return c
 }

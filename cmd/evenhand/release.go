@@ -49,7 +49,7 @@ type releaseLog struct {
 
 // releaseReport writes the report as it may be published, and beside it the
 // record that the next release is held against.
-func (a *app) releaseReport(ctx context.Context, t *conduct.Trial, s conduct.Snapshot, template *reports.Template, out string, overwrite bool, f releaseFlags) error {
+func (a *app) releaseReport(ctx context.Context, t *conduct.Trial, s conduct.Snapshot, want wanted, out string, overwrite bool, f releaseFlags) error {
 	rule := disclosure.Rule{Threshold: max(10, t.Protocol.Disclosure.Threshold), Zeros: f.rule.value == "srs10-zeros"}
 	private := strings.TrimSuffix(out, filepath.Ext(out)) + ".private.json"
 	if err := vacant(private); err != nil {
@@ -59,7 +59,7 @@ func (a *app) releaseReport(ctx context.Context, t *conduct.Trial, s conduct.Sna
 	if err != nil {
 		return err
 	}
-	report, done, err := reports.ReleaseFrom(a.reportInput(t, s), template, f.rule.value, rule, earlier...)
+	report, done, err := reports.ReleaseFrom(a.reportInput(t, s), want.template, f.rule.value, rule, earlier...)
 	var unsafe *disclosure.UnsafeError
 	if errors.As(err, &unsafe) && len(earlier) > 0 {
 		return withHint(err, "what an earlier release published cannot be taken back: use the rule of that release")
@@ -67,7 +67,7 @@ func (a *app) releaseReport(ctx context.Context, t *conduct.Trial, s conduct.Sna
 	if err != nil {
 		return err
 	}
-	document, err := a.rendered(ctx, out, report)
+	document, _, err := a.rendered(ctx, out, report, want)
 	if err != nil {
 		return err
 	}

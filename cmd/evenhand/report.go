@@ -370,9 +370,12 @@ func (a *app) reportCommand() *cobra.Command {
 	var document documentFlags
 	form := formFlag{print: &a.format}
 	building := command("build", "Write the report: HTML, Word, Excel, PDF or plain text",
-		"Write the report. The ending of --out says the form: .html (one self-contained page: no script,\nnothing loaded from outside), .docx (Word), .xlsx (every table a sheet), .txt or .pdf; so does\n--format where --out is not given. PDF is made by a browser (Chromium, Chrome, Edge) or LibreOffice\nof this computer, whichever is found first, or by the one that EVENHAND_BROWSER names. It holds\nparticipant flow, attrition, baseline, results, communities, provenance. Every number in a\nsentence is the table's own cell. Before the outcomes are in it says what is still missing; a trial\nthat was stopped before its draw gets its own short report.\n\nThe report is a working paper with all its counts. With --release it is the one to publish: no count\nof 1 to 9 pupils (by srs10-zeros: 0 to 9) is in it or can be worked out from all of it, nor from it\nand the releases before it, whose records are given with --earlier.",
-		"evenhand report build\nevenhand report build --out report.docx\nevenhand report build --out draft.html --overwrite\nevenhand report build --format pdf\nevenhand report build --release srs10 --out published.html\nevenhand report build --release srs10 --out second.html --earlier published.private.json", noArgs,
+		"Write the report. The ending of --out says the form: .html (one self-contained page: no script,\nnothing loaded from outside), .docx (Word), .xlsx (every table a sheet), .txt or .pdf; so does\n--format where --out is not given. PDF is made by a browser (Chromium, Chrome, Edge) or LibreOffice\nof this computer, whichever is found first, or by the one that EVENHAND_BROWSER names. It holds\nparticipant flow, attrition, baseline, results, communities, provenance. Every number in a\nsentence is the table's own cell. Before the outcomes are in it says what is still missing; a trial\nthat was stopped before its draw gets its own short report.\n\nWith --document it is another document from the same record; --template is a file with your own order\nand headings (report template), or a Word file of the funder's own that is filled and otherwise left\nas it is (report keys).\n\nThe report is a working paper with all its counts. With --release it is the one to publish: no count\nof 1 to 9 pupils (by srs10-zeros: 0 to 9) is in it or can be worked out from all of it, nor from it\nand the releases before it, whose records are given with --earlier.",
+		"evenhand report build\nevenhand report build --out report.docx\nevenhand report build --out draft.html --overwrite\nevenhand report build --format pdf\nevenhand report build --template funder.docx --out for-the-funder.docx\nevenhand report build --release srs10 --out published.html\nevenhand report build --release srs10 --out second.html --earlier published.private.json", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			if out == "" && form.form == "" && document.word() {
+				form.form = "docx"
+			}
 			out, err := form.file(out)
 			if err != nil {
 				return err
@@ -380,7 +383,7 @@ func (a *app) reportCommand() *cobra.Command {
 			if err := vacant(out); err != nil && !overwrite {
 				return withHint(err, "give another name, or replace it with --overwrite")
 			}
-			template, err := a.template(document)
+			want, err := a.want(document)
 			if err != nil {
 				return err
 			}
@@ -389,16 +392,16 @@ func (a *app) reportCommand() *cobra.Command {
 				return err
 			}
 			if release.rule.value != "none" {
-				return a.releaseReport(ctx, t, s, template, out, overwrite, release)
+				return a.releaseReport(ctx, t, s, want, out, overwrite, release)
 			}
 			if len(release.earlier) > 0 || release.forget != "" {
 				return usagef("--earlier and --forget are about releases: give --release too")
 			}
-			report, err := build(a.reportInput(t, s), template)
+			report, err := build(a.reportInput(t, s), want.template)
 			if err != nil {
 				return err
 			}
-			made, err := a.rendered(ctx, out, report)
+			made, filled, err := a.rendered(ctx, out, report, want)
 			if err != nil {
 				return err
 			}
@@ -410,9 +413,18 @@ func (a *app) reportCommand() *cobra.Command {
 				return errors.Join(err, os.Remove(out))
 			}
 			return a.print(struct {
-				File   string `json:"file"`
-				Digest string `json:"digest"`
-			}{out, digest}, func() { a.say("%s is the report; digest %s", out, digest) })
+				File   string         `json:"file"`
+				Digest string         `json:"digest"`
+				Filled *render.Filled `json:"filled,omitempty"`
+			}{out, digest, filled}, func() {
+				a.say("%s is the report; digest %s", out, digest)
+				if filled != nil {
+					a.say("Put into %s: %d values; %d tables, figures and parts.", document.file, filled.Cells, filled.Parts)
+					if len(filled.Left) > 0 {
+						a.say("Left as they are: the content controls %s.", strings.Join(filled.Left, ", "))
+					}
+				}
+			})
 		}))
 	document.add(building)
 	building.Flags().StringVar(&out, "out", "", "the file to write (default: report.html, or with the ending of --format)")

@@ -12,25 +12,24 @@ import (
 	"evenhand/reports/figure"
 )
 
+const (
+	xmlHead = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>` + "\n"
+	office  = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+)
+
 // DOCX writes the report as a Word document: real styles and headings,
 // captions with numbers that Word counts, tables whose headings repeat on every
 // page, pictures as vectors with a description. Every number is a content
 // control whose tag is its cell's key, so that Lint can find the number again
 // in a document that somebody has edited. The same report gives the same bytes.
 func DOCX(w io.Writer, r *reports.Report) error {
-	d := &docx{r: r}
+	n := 0
+	d := &docx{r: r, ids: func() int { n++; return n }}
 	d.body()
 	z := zip.NewWriter(w)
-	var rels, types strings.Builder
-	for i := range d.media {
-		fmt.Fprintf(&rels, `<Relationship Id="rIdImage%d" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/image" Target="media/image%d.emf"/>`, i+1, i+1)
-	}
-	const (
-		xmlHead = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>` + "\n"
-		office  = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-		word    = "application/vnd.openxmlformats-officedocument.wordprocessingml."
-	)
-	types.WriteString(`<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/><Default Extension="emf" ContentType="image/x-emf"/>`)
+	var types strings.Builder
+	const word = "application/vnd.openxmlformats-officedocument.wordprocessingml."
+	types.WriteString(`<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/><Default Extension="emf" ContentType="image/x-emf"/><Default Extension="svg" ContentType="image/svg+xml"/>`)
 	for _, p := range [][2]string{{"/word/document.xml", word + "document.main+xml"}, {"/word/styles.xml", word + "styles+xml"}, {"/word/settings.xml", word + "settings+xml"}, {"/word/footer1.xml", word + "footer+xml"}, {"/docProps/core.xml", "application/vnd.openxmlformats-package.core-properties+xml"}} {
 		fmt.Fprintf(&types, `<Override PartName="%s" ContentType="%s"/>`, p[0], p[1])
 	}
@@ -43,14 +42,14 @@ func DOCX(w io.Writer, r *reports.Report) error {
 		{"[Content_Types].xml", []byte(xmlHead + types.String())},
 		{"_rels/.rels", []byte(xmlHead + `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="` + office + `/officeDocument" Target="word/document.xml"/><Relationship Id="rId2" Type="http://schemas.openxmlformats.org/package/2006/relationships/metadata/core-properties" Target="docProps/core.xml"/></Relationships>`)},
 		{"docProps/core.xml", []byte(xmlHead + `<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><dc:title>` + xmlText(show(r.Title)) + `</dc:title><dc:language>en-GB</dc:language><dcterms:created xsi:type="dcterms:W3CDTF">` + r.GeneratedAt.UTC().Format("2006-01-02T15:04:05Z") + `</dcterms:created></cp:coreProperties>`)},
-		{"word/document.xml", []byte(xmlHead + `<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:r="` + office + `" xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture" xmlns:w15="http://schemas.microsoft.com/office/word/2012/wordml" xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006" mc:Ignorable="w15"><w:body>` + d.b.String() + `<w:sectPr><w:footerReference w:type="default" r:id="rId3"/><w:pgSz w:w="11906" w:h="16838"/><w:pgMar w:top="1247" w:right="1134" w:bottom="1247" w:left="1134" w:header="567" w:footer="567" w:gutter="0"/></w:sectPr></w:body></w:document>`)},
-		{"word/_rels/document.xml.rels", []byte(xmlHead + `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="` + office + `/styles" Target="styles.xml"/><Relationship Id="rId2" Type="` + office + `/settings" Target="settings.xml"/><Relationship Id="rId3" Type="` + office + `/footer" Target="footer1.xml"/>` + rels.String() + `</Relationships>`)},
+		{"word/document.xml", []byte(xmlHead + `<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:r="` + office + `" xmlns:w15="http://schemas.microsoft.com/office/word/2012/wordml" xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006" mc:Ignorable="w15"><w:body>` + d.b.String() + `<w:sectPr><w:footerReference w:type="default" r:id="rId3"/><w:pgSz w:w="11906" w:h="16838"/><w:pgMar w:top="1247" w:right="1134" w:bottom="1247" w:left="1134" w:header="567" w:footer="567" w:gutter="0"/></w:sectPr></w:body></w:document>`)},
+		{"word/_rels/document.xml.rels", []byte(xmlHead + `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="` + office + `/styles" Target="styles.xml"/><Relationship Id="rId2" Type="` + office + `/settings" Target="settings.xml"/><Relationship Id="rId3" Type="` + office + `/footer" Target="footer1.xml"/>` + d.pictureRelations() + `</Relationships>`)},
 		{"word/styles.xml", []byte(xmlHead + docxStyles)},
 		{"word/settings.xml", []byte(xmlHead + `<w:settings xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:zoom w:percent="100"/><w:compat><w:compatSetting w:name="compatibilityMode" w:uri="http://schemas.microsoft.com/office/word" w:val="15"/></w:compat><w:themeFontLang w:val="en-GB"/></w:settings>`)},
 		{"word/footer1.xml", []byte(xmlHead + `<w:ftr xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:p><w:pPr><w:pStyle w:val="Footer"/></w:pPr><w:r><w:t xml:space="preserve">` + xmlText(figure.Fit(show(r.Title), 420, 9, false)) + `  ·  </w:t></w:r><w:fldSimple w:instr=" PAGE "><w:r><w:t>1</w:t></w:r></w:fldSimple></w:p></w:ftr>`)},
 	}
 	for i, m := range d.media {
-		parts = append(parts, part{fmt.Sprintf("word/media/image%d.emf", i+1), m})
+		parts = append(parts, part{"word/" + mediaName(i+1, "emf"), m.emf}, part{"word/" + mediaName(i+1, "svg"), m.svg})
 	}
 	for _, p := range parts {
 		f, err := z.CreateHeader(&zip.FileHeader{Name: p.name, Method: zip.Deflate})
@@ -84,22 +83,48 @@ const docxStyles = `<w:styles xmlns:w="http://schemas.openxmlformats.org/wordpro
 <w:style w:type="paragraph" w:styleId="TOC1"><w:name w:val="toc 1"/><w:basedOn w:val="Normal"/><w:next w:val="Normal"/><w:pPr><w:spacing w:after="30"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:sz w:val="19"/></w:rPr></w:style>
 <w:style w:type="paragraph" w:styleId="Footer"><w:name w:val="footer"/><w:basedOn w:val="Normal"/><w:pPr><w:spacing w:after="0"/><w:jc w:val="center"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:color w:val="57606A"/><w:sz w:val="16"/></w:rPr></w:style>
 <w:style w:type="table" w:default="1" w:styleId="TableNormal"><w:name w:val="Normal Table"/><w:tblPr><w:tblInd w:w="0" w:type="dxa"/><w:tblCellMar><w:top w:w="0" w:type="dxa"/><w:left w:w="70" w:type="dxa"/><w:bottom w:w="0" w:type="dxa"/><w:right w:w="70" w:type="dxa"/></w:tblCellMar></w:tblPr></w:style>
-<w:style w:type="table" w:styleId="ReportTable"><w:name w:val="Report table"/><w:basedOn w:val="TableNormal"/><w:tblPr><w:tblBorders><w:top w:val="single" w:sz="10" w:space="0" w:color="1B1F24"/><w:bottom w:val="single" w:sz="10" w:space="0" w:color="1B1F24"/><w:insideH w:val="single" w:sz="4" w:space="0" w:color="E6EAEE"/></w:tblBorders></w:tblPr></w:style>
+<w:style w:type="table" w:styleId="ReportTable"><w:name w:val="Report table"/><w:basedOn w:val="TableNormal"/><w:tblPr>` + tableBorders + `</w:tblPr></w:style>
 </w:styles>`
+
+const tableBorders = `<w:tblBorders><w:top w:val="single" w:sz="10" w:space="0" w:color="1B1F24"/><w:bottom w:val="single" w:sz="10" w:space="0" w:color="1B1F24"/><w:insideH w:val="single" w:sz="4" w:space="0" w:color="E6EAEE"/></w:tblBorders>`
 
 // textWidthTwips is the width of the text on the page: A4 less its margins.
 const textWidthTwips = 11906 - 2*1134
 
+// docx writes blocks of a report as Word's XML: into a document of our own, or
+// into a funder's (see Fill).
 type docx struct {
-	r        *reports.Report
-	b        strings.Builder
-	media    [][]byte
-	controls int
-	marks    int
+	r     *reports.Report
+	b     strings.Builder
+	media []drawn
+	ids   func() int // a number that no other element of the document has
+	form  *form      // the funder's document; nil in one of our own
+}
+
+// drawn is a picture in both its forms.
+type drawn struct{ emf, svg []byte }
+
+// styled gives the element that names a paragraph's style; in a funder's
+// document only a style that it has.
+func (d *docx) styled(style string) string {
+	if d.form != nil {
+		if style = d.form.styles[style]; style == "" {
+			return ""
+		}
+	}
+	return `<w:pStyle w:val="` + xmlText(style) + `"/>`
+}
+
+// sized is the size of type of a style that a funder's document lacks.
+func (d *docx) sized(style string) string {
+	if d.form == nil || d.form.styles[style] != "" {
+		return ""
+	}
+	return `<w:sz w:val="16"/><w:szCs w:val="16"/>`
 }
 
 func (d *docx) p(style, content string) {
-	fmt.Fprintf(&d.b, `<w:p><w:pPr><w:pStyle w:val="%s"/></w:pPr>%s</w:p>`, style, content)
+	fmt.Fprintf(&d.b, `<w:p><w:pPr>%s</w:pPr>%s</w:p>`, d.styled(style), content)
 }
 
 func run(text string) string { return styledRun(text, "") }
@@ -120,8 +145,20 @@ func (d *docx) cell(c *reports.Cell, properties string) string {
 	if c.Kind != reports.Number {
 		return text
 	}
-	d.controls++
-	return fmt.Sprintf(`<w:sdt><w:sdtPr><w:alias w:val="%s"/><w:tag w:val="%s"/><w:id w:val="%d"/><w15:appearance w15:val="hidden"/><w:text/></w:sdtPr><w:sdtContent>%s</w:sdtContent></w:sdt>`, xmlText(c.Key()), xmlText(c.Key()), d.controls, text)
+	return d.control(c.Key(), text, properties)
+}
+
+// control is a content control that bears a cell's key. It is not one for plain
+// text, of which LibreOffice drops the looks.
+func (d *docx) control(key, content, properties string) string {
+	kind := `<w15:appearance w15:val="hidden"/>`
+	if d.form != nil {
+		kind = "" // its document may not know that namespace
+	}
+	if properties != "" {
+		properties = "<w:rPr>" + properties + "</w:rPr>"
+	}
+	return fmt.Sprintf(`<w:sdt><w:sdtPr>%s<w:alias w:val="%s"/><w:tag w:val="%s"/><w:id w:val="%d"/>%s</w:sdtPr><w:sdtContent>%s</w:sdtContent></w:sdt>`, properties, xmlText(key), xmlText(key), d.ids(), kind, content)
 }
 
 // refs writes references as fields, so that Word keeps their numbers right when
@@ -135,12 +172,17 @@ func (d *docx) refs(c *reports.Cell, properties string) string {
 		if b.Len() > 0 {
 			b.WriteString(styledRun(", ", properties))
 		}
-		fmt.Fprintf(&b, `<w:fldSimple w:instr=" REF %s \h ">%s</w:fldSimple>`, bookmarkName(r.ID), styledRun(show(r.Label), properties))
+		b.WriteString(wordField("REF "+bookmarkName(r.ID)+` \h`, styledRun(show(r.Label), properties)))
 	}
 	if b.Len() == 0 {
 		return styledRun(c.String(), properties)
 	}
 	return b.String()
+}
+
+// wordField is a field with its result as it stands until Word works it out.
+func wordField(instruction, result string) string {
+	return `<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText xml:space="preserve"> ` + xmlText(instruction) + ` </w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r>` + result + `<w:r><w:fldChar w:fldCharType="end"/></w:r>`
 }
 
 // bookmarkName is the bookmark of a table, figure or section.
@@ -161,6 +203,10 @@ func (d *docx) notes(all []int) string {
 		if i > 0 {
 			b.WriteString(styledRun(", ", `<w:vertAlign w:val="superscript"/>`))
 		}
+		if d.form != nil { // the notes stand under the table
+			b.WriteString(styledRun(fmt.Sprint(n), `<w:vertAlign w:val="superscript"/>`))
+			continue
+		}
 		fmt.Fprintf(&b, `<w:hyperlink w:anchor="note_%d">%s</w:hyperlink>`, n, styledRun(fmt.Sprint(n), `<w:vertAlign w:val="superscript"/>`))
 	}
 	return b.String()
@@ -168,13 +214,13 @@ func (d *docx) notes(all []int) string {
 
 // bookmark puts a bookmark around content.
 func (d *docx) bookmark(name, content string) string {
-	d.marks++
-	return fmt.Sprintf(`<w:bookmarkStart w:id="%d" w:name="%s"/>%s<w:bookmarkEnd w:id="%d"/>`, d.marks, name, content, d.marks)
+	n := d.ids()
+	return fmt.Sprintf(`<w:bookmarkStart w:id="%d" w:name="%s"/>%s<w:bookmarkEnd w:id="%d"/>`, n, name, content, n)
 }
 
 // caption is "Table 3  Title" with a number that Word counts.
 func (d *docx) caption(style, kind string, number int, id, title string, notes []int) {
-	label := styledRun(kind+" ", "<w:b/>") + fmt.Sprintf(`<w:fldSimple w:instr=" SEQ %s \* ARABIC ">%s</w:fldSimple>`, kind, styledRun(fmt.Sprint(number), "<w:b/>"))
+	label := styledRun(kind+" ", "<w:b/>") + wordField("SEQ "+kind+` \* ARABIC`, styledRun(fmt.Sprint(number), "<w:b/>"))
 	d.p(style, d.bookmark(bookmarkName(id), label)+run("  "+show(title))+d.notes(notes))
 }
 
@@ -203,16 +249,7 @@ func (d *docx) body() {
 	for _, s := range r.Sections {
 		d.p("Heading1", d.bookmark(sectionMark(s), run(s.Title)))
 		for _, block := range s.Blocks {
-			switch {
-			case block.Paragraph != nil:
-				d.paragraph(block.Paragraph)
-			case block.Gap != nil:
-				d.p("Gap", styledRun(show(block.Gap.What)+": not available. ", "<w:b/>")+run(show(block.Gap.Why)))
-			case block.Figure != nil:
-				d.figure(block.Figure)
-			case block.Table != nil:
-				d.table(block.Table)
-			}
+			d.block(block)
 		}
 	}
 	if len(r.Notes) > 0 {
@@ -222,6 +259,19 @@ func (d *docx) body() {
 		}
 	}
 	d.p("Remark", run("Made by Evenhand on "+reports.Moment(r.GeneratedAt)+" from the trial’s own record."))
+}
+
+func (d *docx) block(block reports.Block) {
+	switch {
+	case block.Paragraph != nil:
+		d.paragraph(block.Paragraph)
+	case block.Gap != nil:
+		d.p("Gap", styledRun(show(block.Gap.What)+": not available. ", "<w:b/>")+run(show(block.Gap.Why)))
+	case block.Figure != nil:
+		d.figure(block.Figure)
+	case block.Table != nil:
+		d.table(block.Table)
+	}
 }
 
 func sectionMark(s reports.Section) string { return bookmarkName(s.ID) }
@@ -248,7 +298,7 @@ const emuPerMM = 36000
 
 func (d *docx) figure(f *reports.Figure) {
 	file, w, h := figure.EMF(f.Drawing)
-	d.media = append(d.media, file)
+	d.media = append(d.media, drawn{file, []byte(xmlHead + f.Drawing.Draw("figure"))})
 	n := len(d.media)
 	if most := 170.0; w > most {
 		w, h = most, h*most/w
@@ -257,10 +307,35 @@ func (d *docx) figure(f *reports.Figure) {
 		w, h = w*most/h, most
 	}
 	cx, cy := int(math.Round(w*emuPerMM)), int(math.Round(h*emuPerMM))
-	alt := xmlText(show(f.Title + ". " + f.Drawing.Description()))
-	d.p("Figure", fmt.Sprintf(`<w:r><w:drawing><wp:inline distT="0" distB="0" distL="0" distR="0"><wp:extent cx="%d" cy="%d"/><wp:docPr id="%d" name="Figure %d" descr="%s"/><a:graphic><a:graphicData uri="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:pic><pic:nvPicPr><pic:cNvPr id="%d" name="image%d.emf" descr="%s"/><pic:cNvPicPr/></pic:nvPicPr><pic:blipFill><a:blip r:embed="rIdImage%d"/><a:stretch><a:fillRect/></a:stretch></pic:blipFill><pic:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="%d" cy="%d"/></a:xfrm><a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>`,
-		cx, cy, n, f.Number, alt, n, n, alt, n, cx, cy))
+	alt := figure.Visible(f.Title + ". " + f.Drawing.Description())
+	if r := []rune(alt); len(r) > longestAlt {
+		alt = string(r[:longestAlt]) + "…"
+	}
+	alt = xmlText(alt)
+	id := d.ids()
+	d.p("Figure", fmt.Sprintf(`<w:r><w:drawing><wp:inline xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" distT="0" distB="0" distL="0" distR="0"><wp:extent cx="%d" cy="%d"/><wp:docPr id="%d" name="Figure %d" descr="%s"/><a:graphic xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"><a:graphicData uri="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:pic xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:nvPicPr><pic:cNvPr id="%d" name="Figure %d" descr="%s"/><pic:cNvPicPr/></pic:nvPicPr><pic:blipFill><a:blip xmlns:r="%s" r:embed="%s"><a:extLst><a:ext uri="{96DAC541-7B7A-43D3-8B79-37D633B846F1}"><asvg:svgBlip xmlns:asvg="http://schemas.microsoft.com/office/drawing/2016/SVG/main" r:embed="%s"/></a:ext></a:extLst></a:blip><a:stretch><a:fillRect/></a:stretch></pic:blipFill><pic:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="%d" cy="%d"/></a:xfrm><a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>`,
+		cx, cy, id, f.Number, alt, id, f.Number, alt, office, relation(n, "emf"), relation(n, "svg"), cx, cy))
 	d.caption("FigureCaption", "Figure", f.Number, f.ID, f.Title, nil)
+}
+
+// longestAlt is how much of a picture's description is kept.
+const longestAlt = 4000
+
+// relation is the ID under which the document knows a picture.
+func relation(n int, form string) string { return fmt.Sprintf("rIdEvenhand%d%s", n, form) }
+
+// mediaName is a picture's file, seen from the document.
+func mediaName(n int, form string) string { return fmt.Sprintf("media/evenhand%d.%s", n, form) }
+
+// pictureRelations are the relationships of all pictures.
+func (d *docx) pictureRelations() string {
+	var b strings.Builder
+	for i := range d.media {
+		for _, form := range []string{"emf", "svg"} {
+			fmt.Fprintf(&b, `<Relationship Id="%s" Type="%s/image" Target="%s"/>`, relation(i+1, form), office, mediaName(i+1, form))
+		}
+	}
+	return b.String()
 }
 
 // columnWidths shares the text's width out by what the columns hold, in twips.
@@ -304,7 +379,15 @@ func columnWidths(t *reports.Table) []int {
 func (d *docx) table(t *reports.Table) {
 	d.caption("Caption", "Table", t.Number, t.ID, t.Title, t.Notes)
 	widths := columnWidths(t)
-	fmt.Fprintf(&d.b, `<w:tbl><w:tblPr><w:tblStyle w:val="ReportTable"/><w:tblW w:w="%d" w:type="dxa"/><w:tblLayout w:type="fixed"/><w:tblCaption w:val="%s"/></w:tblPr><w:tblGrid>`, textWidthTwips, xmlText(show(t.Title)))
+	style, borders := `<w:tblStyle w:val="ReportTable"/>`, ""
+	if d.form != nil {
+		if style = ""; d.form.styles["ReportTable"] != "" {
+			style = `<w:tblStyle w:val="` + xmlText(d.form.styles["ReportTable"]) + `"/>`
+		} else {
+			borders = tableBorders
+		}
+	}
+	fmt.Fprintf(&d.b, `<w:tbl><w:tblPr>%s<w:tblW w:w="%d" w:type="dxa"/>%s<w:tblLayout w:type="fixed"/><w:tblCaption w:val="%s"/></w:tblPr><w:tblGrid>`, style, textWidthTwips, borders, xmlText(show(t.Title)))
 	for _, w := range widths {
 		fmt.Fprintf(&d.b, `<w:gridCol w:w="%d"/>`, w)
 	}
@@ -319,7 +402,7 @@ func (d *docx) table(t *reports.Table) {
 		if align != "" {
 			jc = `<w:jc w:val="` + align + `"/>`
 		}
-		fmt.Fprintf(&d.b, `<w:tc><w:tcPr><w:tcW w:w="%d" w:type="dxa"/>%s%s</w:tcPr><w:p><w:pPr><w:pStyle w:val="%s"/>%s</w:pPr>%s</w:p></w:tc>`, width, grid, more, style, jc, content)
+		fmt.Fprintf(&d.b, `<w:tc><w:tcPr><w:tcW w:w="%d" w:type="dxa"/>%s%s</w:tcPr><w:p><w:pPr>%s%s</w:pPr>%s</w:p></w:tc>`, width, grid, more, d.styled(style), jc, content)
 	}
 	const under = `<w:tcBorders><w:bottom w:val="single" w:sz="6" w:space="0" w:color="1B1F24"/></w:tcBorders><w:vAlign w:val="bottom"/>`
 	if t.Groups != nil {
@@ -331,7 +414,7 @@ func (d *docx) table(t *reports.Table) {
 				w += widths[at+i]
 			}
 			at += g.Span
-			line(styledRun(show(g.Title), "<w:b/>"), w, g.Span, "TableHead", "", "center")
+			line(styledRun(show(g.Title), "<w:b/>"+d.sized("TableHead")), w, g.Span, "TableHead", "", "center")
 		}
 		d.b.WriteString(`</w:tr>`)
 	}
@@ -341,7 +424,7 @@ func (d *docx) table(t *reports.Table) {
 		if c.Numeric {
 			align = "right"
 		}
-		line(run(show(c.Title)), widths[i], 1, "TableHead", under, align)
+		line(styledRun(show(c.Title), d.sized("TableHead")), widths[i], 1, "TableHead", under, align)
 	}
 	d.b.WriteString(`</w:tr>`)
 	for _, row := range t.Rows {
@@ -354,6 +437,7 @@ func (d *docx) table(t *reports.Table) {
 			if c.Kind == reports.Absent {
 				properties += `<w:color w:val="57606A"/>`
 			}
+			properties += d.sized("TableText")
 			if t.Columns[i].Numeric {
 				align = "right"
 			}
@@ -369,7 +453,16 @@ func (d *docx) table(t *reports.Table) {
 	for _, f := range t.Foot {
 		d.p("Remark", run(show(f)))
 	}
-	if len(t.Foot) == 0 {
+	notes := 0
+	if d.form != nil {
+		for _, n := range d.r.Notes {
+			if mentions(t, n.Number) {
+				notes++
+				d.p("Remark", styledRun(fmt.Sprint(n.Number), `<w:vertAlign w:val="superscript"/>`)+run(" "+show(n.Text)))
+			}
+		}
+	}
+	if len(t.Foot)+notes == 0 {
 		d.p("Remark", "")
 	}
 }

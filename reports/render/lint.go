@@ -3,6 +3,7 @@ package render
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ const maxDocument = 64 << 20 // bytes of a document's text, unpacked
 // stands in it is the funder's own, as long as the paragraph is as it was.
 // Missing lists the cells that the document no longer has anywhere.
 func Lint(r io.ReaderAt, size int64, report *reports.Report, form []byte) (*Checked, error) {
-	l := &linter{cells: map[string]*reports.Cell{}, known: map[string]bool{}, own: map[string]bool{}, seen: map[string]bool{}, out: &Checked{}}
+	l := &linter{cells: map[string]*reports.Cell{}, known: map[string]bool{}, own: map[string]bool{}, seen: map[string]bool{}, out: &Checked{}, gone: cmp.Or(report.LeftOut, report.Unfinished)}
 	expected := map[string]bool{}
 	l.learn(report, expected)
 	if form != nil {
@@ -88,6 +89,9 @@ func (l *linter) learn(report *reports.Report, expected map[string]bool) {
 		}
 	}
 	cells := func(t *reports.Table, shown bool) {
+		for key, c := range t.Aliases() {
+			l.cells[key] = c
+		}
 		for _, row := range t.Rows {
 			for _, c := range row.Cells {
 				l.cells[c.Key()] = c
@@ -158,6 +162,7 @@ type linter struct {
 	known   map[string]bool // numbers that may stand in the text
 	own     map[string]bool // paragraphs of the form, without what is filled in
 	seen    map[string]bool // keys that the document has
+	gone    string          // why a cell may not be there
 	collect bool            // only learn own and seen: this is the form
 	out     *Checked
 	heading string
@@ -288,7 +293,7 @@ func (l *linter) read(r io.Reader) error {
 			case "sdt":
 				controls = append(controls, &control{})
 			case "tag":
-				if key := attribute(e, "val"); len(controls) > 0 && isCellKey(key) {
+				if key := attribute(e, "val"); len(controls) > 0 && (isCellKey(key) || strings.HasPrefix(key, ofReport)) {
 					controls[len(controls)-1].key = key
 				}
 			case "fldSimple":
@@ -337,7 +342,7 @@ func (l *linter) read(r io.Reader) error {
 				}
 				c := controls[len(controls)-1]
 				controls = controls[:len(controls)-1]
-				if c.key == "" || skip > 0 {
+				if c.key == "" || strings.HasPrefix(c.key, ofReport) || skip > 0 {
 					break
 				}
 				slip, wrong := l.cell(c)
@@ -368,11 +373,14 @@ func (l *linter) read(r io.Reader) error {
 	}
 }
 
-// isCellKey says whether a content control's tag is a cell's key: a table, a row
-// and a column.
+// ofReport begins the keys of what a report says of itself, its title or date.
+const ofReport = "report:"
+
+// isCellKey says whether a content control's tag is a cell's key: a table, a row,
+// by its number or its words, and a column.
 func isCellKey(tag string) bool { return cellKey.MatchString(tag) }
 
-var cellKey = regexp.MustCompile(`^[a-z][a-z0-9-]*/[0-9]+/[0-9]+$`)
+var cellKey = regexp.MustCompile(`^[a-z][a-z0-9-]*/[a-z0-9-]+/[0-9]+$`)
 
 // cell compares a control with the cell whose key it bears.
 func (l *linter) cell(c *control) (Slip, bool) {
@@ -384,6 +392,7 @@ func (l *linter) cell(c *control) (Slip, bool) {
 	l.out.Cells++
 	want := l.cells[c.key]
 	switch {
+	case want == nil && l.gone != "" && is == missingValue(c.key, l.gone):
 	case want == nil:
 		return Slip{Cell: c.key, Is: is}, true
 	case plainNumber(is) != plainNumber(strings.Join(strings.Fields(show(want.String())), " ")):
