@@ -27,6 +27,7 @@ type Input struct {
 	Delivery    Delivery
 	SchoolMeans []SchoolMean      // mean outcome of each school, for the picture; nil for none
 	Attrition   *attrition.Status // who was lost, when and where; nil for none
+	Missing     *MissingBySchool  // what is missing, school by school; nil for none
 	Detectable  []power.Stage     // at protocol, randomisation and analysis, in this order; nil for none
 	Draw        *DrawFacts        // nil before the draw
 	Provenance  Provenance
@@ -56,6 +57,9 @@ type Community struct {
 	Schools   []SchoolLine
 	Attended  []int // schools present at each session, in the order of Delivery.Sessions; nil where nothing is recorded
 	Compliers int   // schools that took part as the protocol asks
+	// Schools present at each session by at least one leader, and by every one,
+	// whichever the protocol asks; nil where nothing is recorded.
+	AttendedByAny, AttendedByEvery []int
 }
 
 // SchoolLine is a school in a list.

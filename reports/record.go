@@ -83,6 +83,7 @@ func (w *writer) communities() {
 			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(name), on, count(n), share(n, of)}})
 		}
 		w.table(t)
+		w.dose()
 		w.met()
 	} else if len(w.p.Delivery.Sessions) > 0 {
 		w.gap("Attendance at sessions", "No attendance has been recorded.")

@@ -247,6 +247,10 @@ func (w *writer) compliance(r *sap.Results) {
 	} else {
 		t.Foot = append(t.Foot, "The Anderson–Rubin set of the difference is no interval ("+string(set.Kind)+"): the arm says too little about taking part.")
 	}
+	if b := c.CACE.Bloom; b.Compliance != 0 {
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("By Bloom: difference drawn over difference in taking part"), number(b.Estimate, Score), number(b.SEDelta, Score), none(), none(), none(), none()}, Inset: true})
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("Taking part that being drawn made (first stage)"), number(b.Compliance, EffectSize), none(), none(), none(), none(), none()}, Inset: true})
+	}
 	if c.PerSession != nil {
 		row("Difference made by each session", c.PerSession.Difference, Score)
 	}

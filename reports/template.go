@@ -150,6 +150,7 @@ func init() { // parts and ParseTemplate refer to each other
 		{"secondary", "the other outcomes", (*writer).secondary, true},
 		{"adjusted", "p-values adjusted for the number of outcomes", (*writer).adjusted, false},
 		{"subgroups", "the effect by subgroup", (*writer).subgroupPart, false},
+		{"missing", "what is missing among those randomised, by arm and school by school", (*writer).missing, true},
 		{"sensitivity", "whether the answer holds under other assumptions", (*writer).robustnessPart, false},
 		{"compliance", "who took part, and the effect among those", (*writer).compliancePart, false},
 		{"communities", "communities, what was delivered, a map", (*writer).communities, true},

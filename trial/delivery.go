@@ -7,6 +7,12 @@ import "slices"
 // complier has it: by any of its leaders, or by a leader in every role that
 // the protocol names.
 func (p *Protocol) SessionsAttended(attendance []Attendance, schools []School) map[string][]bool {
+	return p.SessionsAttendedBy(p.Delivery.Complier.By, attendance, schools)
+}
+
+// SessionsAttendedBy is SessionsAttended by another definition than the
+// protocol's: "any leader" or "every leader".
+func (p *Protocol) SessionsAttendedBy(by string, attendance []Attendance, schools []School) map[string][]bool {
 	role := map[string]string{}
 	present := make(map[string][]bool, len(schools))
 	for _, s := range schools {
@@ -37,7 +43,7 @@ func (p *Protocol) SessionsAttended(attendance []Attendance, schools []School) m
 	}
 	for k, roles := range came {
 		there := len(roles) > 0
-		if p.Delivery.Complier.By == "every leader" {
+		if by == "every leader" {
 			there = len(roles) >= len(p.Recruitment.Leaders)
 		}
 		present[k.school][k.session] = there

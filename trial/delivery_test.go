@@ -45,6 +45,9 @@ func TestSessionsAttended(t *testing.T) {
 			}
 		}
 	}
+	if got := any.SessionsAttendedBy("every leader", attendance, schools); !got["1"][0] || got["1"][1] {
+		t.Errorf("by every leader, whatever the protocol says: %v", got["1"])
+	}
 	if got := any.SessionsAttended(nil, schools); slices.Contains(got["1"], true) {
 		t.Error("somebody came to sessions that nobody recorded")
 	}

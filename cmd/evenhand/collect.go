@@ -276,30 +276,86 @@ func (a *app) sessionCommand() *cobra.Command {
 				Schools   int    `json:"schools"`
 				Attended  []int  `json:"attended"`
 				Compliers int    `json:"compliers"`
+				Any       []int  `json:"attended_by_any_leader"`
+				Every     []int  `json:"attended_by_every_leader"`
 			}
 			lines := make([]line, len(communities))
 			for i, c := range communities {
-				lines[i] = line{c.Arm, c.Number, len(c.Schools), c.Attended, c.Compliers}
+				lines[i] = line{c.Arm, c.Number, len(c.Schools), c.Attended, c.Compliers, c.AttendedByAny, c.AttendedByEvery}
 			}
+			doses := dosesOf(t.Protocol, s)
 			return a.print(struct {
-				Communities []line `json:"communities"`
-			}{lines}, func() {
+				Communities []line       `json:"communities"`
+				Schools     []schoolDose `json:"schools"`
+			}{lines, doses}, func() {
 				head := []string{"arm", "community", "schools"}
 				for _, s := range t.Protocol.Delivery.Sessions {
 					head = append(head, s.ID)
 				}
-				rows := [][]string{append(head, "compliers")}
+				rows := [][]string{append(head, "compliers", "mean, any leader", "mean, every leader")}
+				mean := func(n []int, schools int) string {
+					if n == nil {
+						return "none recorded"
+					}
+					sum := 0
+					for _, k := range n {
+						sum += k
+					}
+					return fmt.Sprintf("%.1f", float64(sum)/float64(schools))
+				}
 				for _, l := range lines {
 					row := []string{l.Arm, fmt.Sprint(l.Community), fmt.Sprint(l.Schools)}
-					for _, n := range l.Attended {
-						row = append(row, fmt.Sprint(n))
+					for i := range t.Protocol.Delivery.Sessions {
+						if i < len(l.Attended) {
+							row = append(row, fmt.Sprint(l.Attended[i]))
+						} else {
+							row = append(row, "")
+						}
 					}
-					rows = append(rows, append(row, fmt.Sprint(l.Compliers)))
+					rows = append(rows, append(row, fmt.Sprint(l.Compliers), mean(l.Any, l.Schools), mean(l.Every, l.Schools)))
 				}
 				a.table(rows)
 			})
 		}))
 	return group("session", "The programme's sessions: attendance", importing, status)
+}
+
+// schoolDose is how much of the programme a school got.
+type schoolDose struct {
+	School    string `json:"school"`
+	Arm       string `json:"arm"`
+	Community int    `json:"community"`                // 0 for none
+	Any       int    `json:"attended_by_any_leader"`   // sessions
+	Every     int    `json:"attended_by_every_leader"` // sessions
+	Complied  bool   `json:"complied"`                 // took part as the protocol asks; false where it asks nothing
+}
+
+// dosesOf counts the sessions of each school on the roster; empty before any
+// attendance is recorded.
+func dosesOf(p *trial.Protocol, s conduct.Snapshot) []schoolDose {
+	out := []schoolDose{}
+	if len(s.Records.Attendance) == 0 {
+		return out
+	}
+	count := func(there []bool) (n int) {
+		for _, x := range there {
+			if x {
+				n++
+			}
+		}
+		return n
+	}
+	by := map[string]map[string][]bool{}
+	for _, who := range []string{"any leader", "every leader"} {
+		by[who] = p.SessionsAttendedBy(who, s.Records.Attendance, s.Roster.Schools)
+	}
+	asked := p.SessionsAttended(s.Records.Attendance, s.Roster.Schools)
+	for _, school := range s.Roster.Schools {
+		got := s.Records.Allocation[school.ID]
+		out = append(out, schoolDose{school.ID, got.Arm, got.Community, count(by["any leader"][school.ID]), count(by["every leader"][school.ID]),
+			p.Delivery.Complier.Sessions > 0 && count(asked[school.ID]) >= p.Delivery.Complier.Sessions})
+	}
+	return out
 }
 
 func (a *app) withdrawalCommand() *cobra.Command {

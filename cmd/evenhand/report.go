@@ -30,7 +30,7 @@ import (
 // reportInput is what the report is built from.
 func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 	p := t.Protocol
-	in := reports.Input{GeneratedAt: a.now().UTC(), Phase: s.Facts.Phase(), Protocol: p, Flow: s.Flow, Detectable: s.Detectable, Attrition: s.Attrition}
+	in := reports.Input{GeneratedAt: a.now().UTC(), Phase: s.Facts.Phase(), Protocol: p, Flow: s.Flow, Detectable: s.Detectable, Attrition: s.Attrition, Missing: missingBySchool(s)}
 	for _, r := range s.Recruitment.Regions {
 		in.Regions = append(in.Regions, reports.RegionCount{Region: r.Region, Listed: r.Listed, Ready: r.Ready, Left: r.Left, Agreed: agreedIn(p, s, r.Region)})
 	}
@@ -132,6 +132,20 @@ func complierText(p *trial.Protocol) string {
 	return fmt.Sprintf("at least %d sessions attended by %s", p.Delivery.Complier.Sessions, p.Delivery.Complier.By)
 }
 
+// missingBySchool is what is missing of the primary outcome's model, once the
+// plan was run.
+func missingBySchool(s conduct.Snapshot) *reports.MissingBySchool {
+	if s.Missing == nil {
+		return nil
+	}
+	out := &reports.MissingBySchool{Table: *s.Missing, Schools: map[string][]string{}}
+	for _, school := range s.Roster.Schools {
+		arm := s.Records.Allocation[school.ID].Arm
+		out.Schools[arm] = append(out.Schools[arm], school.ID)
+	}
+	return out
+}
+
 // communitiesOf lists the communities with their schools and attendance.
 func communitiesOf(p *trial.Protocol, s conduct.Snapshot) []reports.Community {
 	pupils := map[string]int{}
@@ -145,6 +159,7 @@ func communitiesOf(p *trial.Protocol, s conduct.Snapshot) []reports.Community {
 		}
 	}
 	attended := p.SessionsAttended(s.Records.Attendance, s.Roster.Schools)
+	byAny, byEvery := p.SessionsAttendedBy("any leader", s.Records.Attendance, s.Roster.Schools), p.SessionsAttendedBy("every leader", s.Records.Attendance, s.Roster.Schools)
 	type key struct {
 		arm    string
 		number int
@@ -161,7 +176,8 @@ func communitiesOf(p *trial.Protocol, s conduct.Snapshot) []reports.Community {
 		if c == nil {
 			c = &reports.Community{Arm: got.Arm, Number: got.Community}
 			if len(s.Records.Attendance) > 0 {
-				c.Attended = make([]int, len(p.Delivery.Sessions))
+				n := len(p.Delivery.Sessions)
+				c.Attended, c.AttendedByAny, c.AttendedByEvery = make([]int, n), make([]int, n), make([]int, n)
 			}
 			by[k] = c
 			keys = append(keys, k)
@@ -179,6 +195,14 @@ func communitiesOf(p *trial.Protocol, s conduct.Snapshot) []reports.Community {
 				if c.Attended != nil {
 					c.Attended[i]++
 				}
+			}
+		}
+		for i := range c.AttendedByAny {
+			if byAny[school.ID][i] {
+				c.AttendedByAny[i]++
+			}
+			if byEvery[school.ID][i] {
+				c.AttendedByEvery[i]++
 			}
 		}
 		if p.Delivery.Complier.Sessions > 0 && sum >= p.Delivery.Complier.Sessions {

@@ -53,6 +53,9 @@ func (a *app) showBeside(r sap.Results) {
 		} else {
 			a.say("    Anderson-Rubin set of the difference: %s", set.Kind)
 		}
+		if b := c.CACE.Bloom; b.Compliance != 0 {
+			a.say("    by Bloom: difference %.4f = %.4f drawn / %.4f in taking part; SE %.4f (ignoring the first stage %.4f)", b.Estimate, b.Effect, b.Compliance, b.SEDelta, b.SEIgnoring)
+		}
 		if e := c.PerSession; e != nil {
 			a.say("    of each session: difference %s", estimate(e.Difference))
 		}

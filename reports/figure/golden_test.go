@@ -48,7 +48,26 @@ func samples() map[string]Drawing {
 		}
 		return out
 	}
+	walked := Plane{Title: "Attrition", Desc: "How attrition came about.", XAxis: "Overall attrition, %", YAxis: "Differential attrition, points", CautiousLabel: "low on both boundaries", Between: "low on the optimistic boundary only", High: "high on both boundaries",
+		Cautious: []XY{{0, 0.057}, {0.1, 0.063}, {0.3, 0.041}, {0.57, 0}}, Optimistic: []XY{{0, 0.1}, {0.1, 0.109}, {0.4, 0.06}, {0.65, 0.003}},
+		Points: []PlanePoint{{"schools: 8.3% overall, 8.3 points", XY{0.083, 0.083}, Arm{Index: 0}}, {"pupils: 14.0% overall, 5.0 points", XY{0.14, 0.05}, Arm{Index: 1}}},
+		Paths:  [][]XY{{{}, {0.042, 0.083}}, {{}, {0.02, 0.03}, {0.06, 0.02}, {0.11, 0.045}}}}
+	strip := Grid{Title: "Missing", Desc: "What is missing by school.", Groups: []GridGroup{{programme, programme.Label, 57}, {control, control.Label, 57}}, Across: "a column is a school", Full: "a full cell: everybody lacks it", Column: "missing", Rows: []GridRow{{Label: "Key Stage 2 reading, scaled score", Text: "7.0%"}, {Label: "Baseline", Text: "1.1%"}}}
+	for i := range 114 {
+		strip.Rows[0].Shares = append(strip.Rows[0].Shares, []float64{1, 0.6, 0.3, 0.15, 0.1, 0.05, 0}[min(i%57, 6)])
+		strip.Rows[1].Shares = append(strip.Rows[1].Shares, float64(i*37%11)/110)
+	}
+	dose := Grid{Title: "Dose", Desc: "Sessions attended by community.", Groups: []GridGroup{{programme, programme.Label, 8}}, Across: "a column is a session", Full: "a full cell: every school was present", Column: "present"}
+	for i := range 4 {
+		row := GridRow{Label: fmt.Sprintf("community %d", i+1), Text: fmt.Sprintf("%d%%", 95-7*i), None: make([]bool, 8)}
+		for k := range 8 {
+			row.Shares = append(row.Shares, 1-float64((i*k)%6)/6)
+			row.None[k] = i == 3 && k == 7 // not held yet
+		}
+		dose.Rows = append(dose.Rows, row)
+	}
 	return map[string]Drawing{
+		"attrition-path": walked, "missing": strip, "dose": dose,
 		"flow": Flow{Title: "Flow", Desc: "Who passed where.", Top: Box{"Considered", []string{"61 schools listed", "\t29 agreed"}}, Aside: &Box{"Not randomised", []string{"37 schools"}}, Drawn: Box{"Randomised", []string{"24 schools, 344 pupils"}},
 			Arms: []FlowArm{{programme, []Box{{"Drawn into this arm", []string{"12 schools"}}, {"Not analysed", []string{"23 pupils", "\tabsent: 12 pupils"}}, {"Analysed", []string{"12 schools, 149 pupils"}}}}, {control, []Box{{"Drawn into this arm", []string{"12 schools"}}, {"Not analysed", []string{"13 pupils"}}, {"Analysed", []string{"12 schools, 159 pupils"}}}}}},
 		"funnel": Funnel{Title: "Recruitment", Desc: "Schools by stage.", Bars: []Bar{{"Listed", 61, "61"}, {"Agreement signed", 29, "29"}, {"Ready", 24, "24"}}, Target: 30, TargetText: "wanted: 30"},

@@ -11,6 +11,7 @@ import (
 
 	"evenhand/analysis"
 	"evenhand/analysis/attrition"
+	"evenhand/analysis/missing"
 	"evenhand/analysis/power"
 	"evenhand/analysis/rows"
 	"evenhand/analysis/sap"
@@ -434,6 +435,7 @@ type Snapshot struct {
 	Annulment   *store.Annulment
 	Changes     []store.RecordedChange // of communities, after the draw
 	Attrition   *attrition.Status      // who was lost, when and where; nil before the draw
+	Missing     *missing.Table         // of the primary outcome's model; nil before the plan was run
 	Detectable  []power.Stage          // what the trial can detect, at protocol, randomisation and analysis
 }
 
@@ -447,7 +449,10 @@ func (t *Trial) Snapshot(ctx context.Context) (s Snapshot, err error) {
 		if s.Detectable, err = t.detectable(s); err != nil {
 			return err
 		}
-		s.Attrition, err = t.attrition(s)
+		if s.Attrition, err = t.attrition(s); err != nil {
+			return err
+		}
+		s.Missing, err = t.missingNow(s)
 		return err
 	})
 	return s, err

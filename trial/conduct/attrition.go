@@ -3,7 +3,9 @@ package conduct
 import (
 	"slices"
 
+	"evenhand/analysis"
 	"evenhand/analysis/attrition"
+	"evenhand/analysis/missing"
 	"evenhand/analysis/sap"
 	"evenhand/trial"
 )
@@ -17,6 +19,22 @@ const (
 	lostAfter
 	lostAtOutcome
 )
+
+// missingNow is what is missing of the primary outcome and its plan's covariates
+// among those randomised, once the plan was run.
+func (t *Trial) missingNow(s Snapshot) (*missing.Table, error) {
+	if s.Last == nil {
+		return nil, nil
+	}
+	plan := s.Last.Results[0].Plan
+	d, err := t.Protocol.Dataset(s.Records, plan.Outcome)
+	if err != nil {
+		return nil, err
+	}
+	d.Covariates = slices.DeleteFunc(d.Covariates, func(c analysis.Column) bool { return !slices.Contains(plan.Covariates, c.Name) })
+	table, err := missing.Describe(d)
+	return &table, err
+}
 
 // attrition follows the loss of those randomised: before the plan is run of
 // those who withdrew from data collection, afterwards of everybody whom the

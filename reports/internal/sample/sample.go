@@ -11,6 +11,7 @@ import (
 
 	"evenhand/analysis"
 	"evenhand/analysis/attrition"
+	"evenhand/analysis/missing"
 	"evenhand/analysis/power"
 	"evenhand/analysis/sap"
 	"evenhand/reports"
@@ -83,7 +84,7 @@ func Input() reports.Input {
 			Receipts: []trial.Receipt{{Trial: "rlc", Size: 604, Head: digest(10), At: at("2014-09-23", "09:05:00")}, {Trial: "rlc", Size: 1871, Head: digest(11), At: at("2016-11-14", "16:30:00")}},
 		},
 	}
-	in.Detectable, in.Attrition = detectable(), course()
+	in.Detectable, in.Attrition, in.Missing = detectable(), course(), lacking()
 	pictures(&in)
 	for i := range 24 {
 		arm := "rlc"
@@ -140,6 +141,34 @@ func Scores(in *reports.Input) {
 
 func digest(i int) string { return trial.DigestOf(fmt.Sprint("sample ", i)) }
 
+// lacking is what is missing, school by school: 36 scores and 12 baselines.
+func lacking() *reports.MissingBySchool {
+	out := &reports.MissingBySchool{Schools: map[string][]string{}}
+	out.Table.Rows = 344
+	for _, v := range []struct {
+		name string
+		lost [2]int
+	}{{"outcome", [2]int{23, 13}}, {"baseline", [2]int{5, 7}}} {
+		gap := missing.VariableGap{Name: v.name, Missing: v.lost[0] + v.lost[1]}
+		gap.Share = float64(gap.Missing) / 344
+		for k, arm := range []string{"rlc", "control"} {
+			gap.Arms = append(gap.Arms, missing.ArmGap{Arm: arm, Rows: 172, Missing: v.lost[k], Share: float64(v.lost[k]) / 172})
+			left := v.lost[k]
+			for i := 0; left > 0; i++ {
+				n := min(left, 1+(i*7)%5)
+				gap.Schools = append(gap.Schools, missing.SchoolGap{School: fmt.Sprint(100001 + k + 2*i), Arm: arm, Rows: 14, Missing: n})
+				left -= n
+			}
+		}
+		out.Table.Variables = append(out.Table.Variables, gap)
+	}
+	for i := range 24 {
+		arm := []string{"rlc", "control"}[i%2]
+		out.Schools[arm] = append(out.Schools[arm], fmt.Sprint(100001+i))
+	}
+	return out
+}
+
 // course is how the attrition of Input came about; one school was away for a
 // while, for the sake of the picture.
 func course() *attrition.Status {
@@ -194,7 +223,7 @@ func communities() []reports.Community {
 	regions := []string{"London", "North West", "South East"}
 	var out []reports.Community
 	for c := range 2 {
-		com := reports.Community{Arm: "rlc", Number: c + 1, Attended: []int{6, 6, 5 - c, 4}, Compliers: 5 - c}
+		com := reports.Community{Arm: "rlc", Number: c + 1, Attended: []int{6, 6, 5 - c, 4}, Compliers: 5 - c, AttendedByAny: []int{6, 6, 5 - c, 4}, AttendedByEvery: []int{5, 6, 4, 1 + c}}
 		for s := range 6 {
 			i := 6*c + s
 			com.Schools = append(com.Schools, reports.SchoolLine{ID: fmt.Sprint(100001 + 2*i), Name: fmt.Sprintf("%s Primary School", []string{"Alder", "Birch", "Cedar", "Dogwood", "Elder", "Fir", "Gorse", "Hazel", "Ivy", "Juniper", "Kapok", "Larch"}[i]),
