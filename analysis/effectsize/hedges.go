@@ -55,7 +55,16 @@ func Denominators(f *mixed.Fit, arm string) ([]Denominator, map[analysis.Scale]e
 			bad[total], bad[within] = err, err
 			return
 		}
-		out = append(out, fromFit(fit, total, true, text), fromFit(fit, within, false, text))
+		t, w := fromFit(fit, total, true, text), fromFit(fit, within, false, text)
+		if fit != f {
+			for _, v := range fit.Warnings {
+				if v.Code == mixed.WarnSingular {
+					v.Text = "Of " + text + ", by whose SD effect sizes are divided: " + v.Text
+					t.Warnings, w.Warnings = append(t.Warnings, v), append(w.Warnings, v)
+				}
+			}
+		}
+		out = append(out, t, w)
 	}
 	refit := func(data *mixed.Data) (*mixed.Fit, error) {
 		if len(data.Columns) == len(d.Columns) && f.Model().Slope == mixed.NoSlope {
@@ -101,9 +110,6 @@ func fromFit(f *mixed.Fit, scale analysis.Scale, total bool, text string) Denomi
 	}
 	den.Text = what + text
 	den.DF = den.Freedom(mixed.ExpectedInformation)
-	if f.Singular {
-		den.Warnings = f.Warnings
-	}
 	return den
 }
 

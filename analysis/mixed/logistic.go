@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"evenhand/analysis"
+	"evenhand/analysis/internal/dist"
 )
 
 // logisticTolerance is the size of a step, columns standardised, at which the
@@ -699,6 +700,17 @@ func (f *Logistic) finish(r *reduced) {
 			}
 		}
 	}
+}
+
+// ICCInterval is the interval of the ICC that an interval of log σ, by its
+// standard error, stands for. There is none on the boundary.
+func (f *Logistic) ICCInterval(level float64) (low, high float64, ok bool) {
+	if f.Singular || !(f.SigmaSE > 0) {
+		return 0, 0, false
+	}
+	half := dist.TCritical(level, math.Inf(1)) * f.SigmaSE / f.Sigma
+	icc := func(sigma float64) float64 { return sigma * sigma / (sigma*sigma + math.Pi*math.Pi/3) }
+	return icc(f.Sigma * math.Exp(-half)), icc(f.Sigma * math.Exp(half)), true
 }
 
 // Test is the inference for a coefficient by name: a log odds ratio given the

@@ -40,6 +40,13 @@ func TestLogisticMatchesThirtySixDigits(t *testing.T) {
 			golden.Close(t, id+key+" sigma", f.Sigma, w.At("sigma_school").Float(), tol)
 			golden.Close(t, id+key+" se sigma", f.SigmaSE, w.At("se_sigma").Float(), 1e-8)
 			golden.Close(t, id+key+" ICC", f.ICC, w.At("icc_latent").Float(), tol)
+			// The interval's ends are as far from log σ as the normal quantile says.
+			low, high, ok := f.ICCInterval(0.95)
+			ends := math.Log(high/(1-high)) - math.Log(low/(1-low)) // twice log σ's
+			golden.Close(t, id+key+" ICC interval", ends, 4*1.959963984540054*w.At("se_sigma").Float()/w.At("sigma_school").Float(), 1e-8)
+			if !ok || !(low < f.ICC && f.ICC < high) {
+				t.Errorf("%s: ICC %v, interval %v to %v", id, f.ICC, low, high)
+			}
 			golden.CloseMatrix(t, id+key+" vcov", f.VcovAll, w.At("vcov_fixef_and_sigma").Matrix(), 1e-8)
 			for _, c := range f.Coefficients {
 				golden.Close(t, id+key+c.Name, c.Estimate, w.At("fixef", c.Name).Float(), tol)

@@ -151,7 +151,11 @@ func (r *fitRows) logistic(out *fitJSON) error {
 	level := r.data.Levels[0].Name
 	// σ has a standard error; by the delta method σ² has one of 2σ times that.
 	out.Variances = append(out.Variances, fitVariance{Level: level, Value: fit.Sigma * fit.Sigma, SE: someOr0(2 * fit.Sigma * fit.SigmaSE)})
-	out.ICC = append(out.ICC, fitICC{Level: level, Value: fit.ICC})
+	icc := fitICC{Level: level, Value: fit.ICC}
+	if low, high, ok := fit.ICCInterval(r.confidence); ok {
+		icc.CI = &[2]float64{low, high}
+	}
+	out.ICC = append(out.ICC, icc)
 	for i, arm := range r.data.Arms {
 		if i == r.data.Control {
 			continue
