@@ -216,7 +216,7 @@ func (d Design) checkReach(c Community, r Roster, impossible func(rule, format s
 			}
 		}
 		if near < c.Min-1 {
-			impossible(rule, "unit %s has only %s within %d, and a community needs %d others", u.ID, quantity(near, "unit", "units"), c.Farthest, c.Min-1)
+			impossible(rule, "unit %s has only %s within %s, and a community needs %d others", u.ID, quantity(near, "unit", "units"), way(r, c.Farthest), c.Min-1)
 		}
 	}
 }
@@ -702,7 +702,7 @@ func (a *arena) explain(e *ConstraintError) {
 				}
 			}
 			if near < least-1 {
-				e.Reason = fmt.Sprintf("unit %s has only %s of the arm within %d, and a community needs %d others", u.ID, quantity(near, "unit", "units"), a.rule.Farthest, least-1)
+				e.Reason = fmt.Sprintf("unit %s has only %s of the arm within %s, and a community needs %d others", u.ID, quantity(near, "unit", "units"), a.limit, least-1)
 				return
 			}
 		}
@@ -734,4 +734,13 @@ func (a *arena) tooManyApart(e *ConstraintError, name string) bool {
 		}
 	}
 	return false
+}
+
+// way writes a distance as the roster measures it: in metres, or in minutes
+// where travel times are supplied.
+func way(r Roster, n int) string {
+	if minutesSupplied(r) {
+		return fmt.Sprintf("%d minutes", n)
+	}
+	return fmt.Sprintf("%d m", n)
 }

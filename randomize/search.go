@@ -14,6 +14,7 @@ import (
 // arena is one arm's units and what putting two of them together means.
 type arena struct {
 	rule    Community
+	limit   string         // the farthest that the rule allows, in words
 	columns map[string]int // places of the columns the rule names
 	units   []Unit         // the arm's, in byte order
 	part    []int          // of each unit: the value of the column that may not be crossed
@@ -61,7 +62,7 @@ func (s scale) millionths(sum int64) int64 {
 
 // newArena prepares one arm's units (places in the roster, in byte order).
 func (c Community) newArena(r Roster, members []int) (*arena, error) {
-	a := &arena{rule: c, mix: int64(c.mix()), columns: map[string]int{}}
+	a := &arena{rule: c, limit: way(r, c.Farthest), mix: int64(c.mix()), columns: map[string]int{}}
 	for i, name := range r.Columns {
 		a.columns[name] = i
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -391,6 +392,37 @@ func (c rosterColumn) codes(earlier []WaveSchools) map[string]int64 {
 	}
 	return codes
 }
+
+// InWords puts the schools' own words into a sentence of the drawing rule about
+// them: units are schools, and a category's number, as in "trust 3", is the word
+// that it stands for in the roster.
+func (p *Protocol) InWords(text string, r randomize.Roster, schools []School) string {
+	columns, _ := p.rosterColumns()
+	for _, c := range columns {
+		if c.coding != asCategory {
+			continue
+		}
+		word := map[string]string{}
+		for v, code := range c.codes([]WaveSchools{{schools, r}}) {
+			word[fmt.Sprint(code)] = v
+		}
+		name := regexp.QuoteMeta(c.name)
+		if c.name == p.Draw.Clusters {
+			name += "|cluster"
+		}
+		text = regexp.MustCompile(`\b(`+name+`) (\d+)\b`).ReplaceAllStringFunc(text, func(s string) string {
+			column, code, _ := strings.Cut(s, " ")
+			if w, ok := word[code]; ok {
+				return column + " " + w
+			}
+			return s
+		})
+	}
+	return unitWord.ReplaceAllString(text, "school$1")
+}
+
+// unitWord is the drawing rule's word for a school.
+var unitWord = regexp.MustCompile(`\bunit(s?)\b`)
 
 // numbers turns a column's values into the roster's whole numbers, or records
 // why it cannot.

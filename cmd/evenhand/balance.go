@@ -32,7 +32,10 @@ func (a *app) balanceCommand() *cobra.Command {
 					return a.print(struct {
 						conduct.BalanceRehearsal
 						Edges []float64 `json:"bin_edges"`
-					}{r, conduct.BinEdges()}, func() { a.histograms(r) })
+					}{r, conduct.BinEdges()}, func() {
+						a.say("%s. None of them can become the draw.", count(r.Times, "rehearsal"))
+						a.histograms(r)
+					})
 				})
 			}
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
@@ -119,7 +122,6 @@ func strataRows(b conduct.DrawBalance) [][]string {
 
 // histograms draws the spreads in signs.
 func (a *app) histograms(r conduct.BalanceRehearsal) {
-	a.say("%s. None of them can become the draw.", count(r.Times, "rehearsal"))
 	edges := conduct.BinEdges()
 	for _, s := range r.Columns {
 		a.say("\n%s: %s less control, in SDs of schools", s.Column, s.Arm)

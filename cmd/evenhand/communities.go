@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -52,9 +51,6 @@ func (a *app) communitiesCheckCommand() *cobra.Command {
 	return c
 }
 
-// unitWord is the drawing rule's word for a school.
-var unitWord = regexp.MustCompile(`\bunit(s?)\b`)
-
 func span(x [2]int) string {
 	if x[0] == x[1] {
 		return strconv.Itoa(x[0])
@@ -72,7 +68,7 @@ func (a *app) printCheck(c conduct.CommunityCheck) {
 	}
 	if !c.Feasible {
 		for _, r := range c.Reasons {
-			a.say("NO  %s", unitWord.ReplaceAllString(r, "school$1"))
+			a.say("NO  %s", r)
 		}
 		if len(c.Rules) > 0 {
 			a.say("    the fewest rules that cannot be met together: %s", strings.Join(c.Rules, "; "))

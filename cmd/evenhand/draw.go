@@ -121,7 +121,7 @@ func (a *app) checklist(checks []conduct.Check) {
 func (a *app) drawCommand() *cobra.Command {
 	var times int
 	rehearse := command("rehearse", "Draw many times from chance that can never become the draw",
-		"Rehearse the draw on the locked roster: sizes of the arms, and every school's realised chance\nbeside the planned one. Rehearsals use a domain of chance of their own, and never show the arm of\na school.",
+		"Rehearse the draw on the locked roster: sizes of the arms, every school's realised chance beside the\nplanned one, how often two schools come into one arm, and how far apart the arms would be in what is\nknown of the schools, as a picture. Rehearsals use a domain of chance of their own, and never show the arm of\na school.",
 		"evenhand draw rehearse\nevenhand draw rehearse --times 10000", noArgs,
 		func(ctx context.Context, _ []string) error {
 			if times < 1 || times > 1_000_000 {
@@ -143,6 +143,10 @@ func (a *app) drawCommand() *cobra.Command {
 						rows = append(rows, []string{arm.Arm, fmt.Sprintf("%.4f", arm.Planned), fmt.Sprintf("%.4f", arm.Realised), fmt.Sprintf("%.3f", arm.LowestOf), fmt.Sprintf("%.3f", arm.HighestOf), fmt.Sprintf("±%.3f", arm.Expected), sizes, strings.Trim(fmt.Sprint(arm.Communities), "[]")})
 					}
 					a.table(rows)
+					if p := r.Pairs; p != nil {
+						a.say("Two schools came into one arm in %.1f %% to %.1f %% of the rehearsals, on average %.1f %%; of %d pairs %d never and %d always.", 100*p.Lowest, 100*p.Highest, 100*p.Mean, p.Pairs, p.Never, p.Always)
+					}
+					a.histograms(r.Balance)
 				})
 			})
 		})

@@ -111,6 +111,21 @@ func TestEveryMethod(t *testing.T) {
 	}
 }
 
+// TestReasonInWords: what keeps communities from being formed is told in the
+// schools' own words, by the check and by the lock.
+func TestReasonInWords(t *testing.T) {
+	w := newWorld(t)
+	w.file("trial.yaml", smallProtocol("region", "method: stratified", "communities: [{arm: new, size: 4 to 6, apart: [region]}]\n"))
+	w.must("init", "{}")
+	w.recruit(0, 24)
+	for _, args := range [][]string{{"communities", "check"}, {"roster", "lock"}} {
+		r := w.give(args...)
+		if want := "region North has 8 schools, of which up to 4 may be drawn into the arm, and there may be only 2 communities there"; r.status == exitDone || !strings.Contains(r.out, want) {
+			t.Errorf("%v: status %d, %s; want %q", args, r.status, r.out, want)
+		}
+	}
+}
+
 func (w *world) read(name string) string {
 	w.t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.dir, name))

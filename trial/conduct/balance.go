@@ -372,10 +372,7 @@ func (t *Trial) balanceInput(tx *store.Tx) (in balanceInput, err error) {
 func (t *Trial) rehearseBalance(ctx context.Context, in balanceInput, times int, progress func(done, of int)) (r BalanceRehearsal, err error) {
 	design := in.design
 	design.Communities = nil // arms only: communities change no arm
-	r.Times = times
-	type key struct{ column, arm string }
-	spreads := map[key]*BalanceSpread{}
-	var order []key
+	tally := newBalanceTally(t, in.all)
 	for n := range times {
 		if err := ctx.Err(); err != nil {
 			return r, fmt.Errorf("%w: %w", store.ErrInterrupted, err)
@@ -392,31 +389,57 @@ func (t *Trial) rehearseBalance(ctx context.Context, in balanceInput, times int,
 				armOf[line.Unit] = line.Arm
 			}
 		}
-		arm := t.armsOf(in.roster.Schools, func(id string) string { return armOf[id] })
-		for _, c := range in.all {
-			for _, d := range t.compare(c, arm).Difference {
-				k := key{c.name, d.Arm}
-				if spreads[k] == nil {
-					spreads[k] = &BalanceSpread{Column: c.name, Arm: d.Arm, Bins: make([]int, len(BinEdges())+1)}
-					order = append(order, k)
-				}
-				spreads[k].measured = append(spreads[k].measured, d.Value)
-			}
-		}
+		tally.add(t.armsOf(in.roster.Schools, func(id string) string { return armOf[id] }))
 		if progress != nil {
 			progress(n+1, times)
 		}
 	}
-	now := map[key]float64{}
-	if in.drawn != nil {
-		for _, c := range in.all {
-			for _, d := range t.compare(c, in.drawn).Difference {
-				now[key{c.name, d.Arm}] = d.Value
+	return tally.done(in.drawn)
+}
+
+// balanceTally counts how far apart the arms are over rehearsals.
+type balanceTally struct {
+	t       *Trial
+	all     []covariate
+	times   int
+	spreads map[balanceKey]*BalanceSpread
+	order   []balanceKey
+}
+
+type balanceKey struct{ column, arm string }
+
+func newBalanceTally(t *Trial, all []covariate) *balanceTally {
+	return &balanceTally{t: t, all: all, spreads: map[balanceKey]*BalanceSpread{}}
+}
+
+// add counts one rehearsal, of which arm is every school's place among the arms.
+func (b *balanceTally) add(arm []int) {
+	b.times++
+	for _, c := range b.all {
+		for _, d := range b.t.compare(c, arm).Difference {
+			k := balanceKey{c.name, d.Arm}
+			if b.spreads[k] == nil {
+				b.spreads[k] = &BalanceSpread{Column: c.name, Arm: d.Arm, Bins: make([]int, len(BinEdges())+1)}
+				b.order = append(b.order, k)
+			}
+			b.spreads[k].measured = append(b.spreads[k].measured, d.Value)
+		}
+	}
+}
+
+// done gives the spreads, beside the draw's where it was made (else nil).
+func (b *balanceTally) done(drawn []int) (r BalanceRehearsal, err error) {
+	r = BalanceRehearsal{Times: b.times, Columns: []BalanceSpread{}}
+	now := map[balanceKey]float64{}
+	if drawn != nil {
+		for _, c := range b.all {
+			for _, d := range b.t.compare(c, drawn).Difference {
+				now[balanceKey{c.name, d.Arm}] = d.Value
 			}
 		}
 	}
-	for _, k := range order {
-		s := spreads[k]
+	for _, k := range b.order {
+		s := b.spreads[k]
 		if err := s.finish(); err != nil {
 			return r, err
 		}
@@ -476,6 +499,10 @@ type LockedDesign struct {
 	Design  randomize.Design
 	Roster  randomize.Roster  // of the wave that is drawn next, or was drawn last
 	Earlier []randomize.Drawn // waves drawn before it
+
+	// InWords puts the schools' own words into a sentence of the drawing rule;
+	// set by DesignNow.
+	InWords func(string) string
 }
 
 // LockedDesign gives it: after the commitment the one that was committed.

@@ -27,6 +27,10 @@ func (t *Trial) DesignNow(ctx context.Context) (l LockedDesign, err error) {
 			return err
 		}
 		l.Earlier = earlier(waves)
+		all, err := tx.Schools()
+		if err != nil {
+			return err
+		}
 		if _, next := facts.Next(); facts.Locked && next != trial.Recruiting {
 			_, locked, err := t.lockedRoster(tx)
 			if err != nil {
@@ -34,13 +38,10 @@ func (t *Trial) DesignNow(ctx context.Context) (l LockedDesign, err error) {
 			}
 			l.Version = locked.Version
 			l.Design, l.Roster, err = parseLocked(locked)
+			l.InWords = func(text string) string { return t.Protocol.InWords(text, l.Roster, all) }
 			return err
 		}
-		schools, err := tx.Schools()
-		if err != nil {
-			return err
-		}
-		schools, before := undrawn(schools, waves)
+		schools, before := undrawn(all, waves)
 		if len(schools) == 0 {
 			return errors.New("no school is at the stage \"ready\" yet, so that there is nothing to draw from")
 		}
@@ -48,6 +49,7 @@ func (t *Trial) DesignNow(ctx context.Context) (l LockedDesign, err error) {
 			return err
 		}
 		l.Roster, err = t.units(schools, before)
+		l.InWords = func(text string) string { return t.Protocol.InWords(text, l.Roster, all) }
 		return err
 	})
 	return l, err
@@ -125,11 +127,11 @@ func CheckCommunities(l LockedDesign, rehearsals int) (c CommunityCheck, err err
 		c.Arms = append(c.Arms, arm)
 	}
 	if err := randomize.Check(l.Design, l.Roster); err != nil {
-		return c, c.reason(err)
+		return c, c.reason(l, err)
 	}
 	c.Rehearsals = rehearsals
 	if c.Formed, err = randomize.RehearseCommunities(l.Design, l.Roster, trialChance(l), rehearsals, l.Earlier...); err != nil {
-		return c, c.reason(err)
+		return c, c.reason(l, err)
 	}
 	c.Feasible = true
 	choices, err := randomize.RehearseChoices(l.Design, l.Roster, trialChance(l), 0, l.Earlier...)
@@ -144,18 +146,18 @@ func CheckCommunities(l LockedDesign, rehearsals int) (c CommunityCheck, err err
 
 // reason takes up why communities cannot be formed; any other error it gives
 // back.
-func (c *CommunityCheck) reason(err error) error {
+func (c *CommunityCheck) reason(l LockedDesign, err error) error {
 	var cannot *randomize.ConstraintError
 	var sizes *randomize.InfeasibleError
 	var invalid *randomize.InvalidError
 	switch {
 	case errors.As(err, &cannot):
-		c.Reasons, c.Rules, c.Decided = append(c.Reasons, cannot.Reason), append(c.Rules, cannot.Rules...), cannot.Decided
+		c.Reasons, c.Rules, c.Decided = append(c.Reasons, l.InWords(cannot.Reason)), append(c.Rules, cannot.Rules...), cannot.Decided
 	case errors.As(err, &sizes):
-		c.Reasons = append(c.Reasons, sizes.Error())
+		c.Reasons = append(c.Reasons, l.InWords(sizes.Error()))
 	case errors.As(err, &invalid):
 		for _, f := range invalid.Faults {
-			c.Reasons = append(c.Reasons, f.String())
+			c.Reasons = append(c.Reasons, l.InWords(f.String()))
 		}
 	default:
 		return err

@@ -51,8 +51,20 @@ func (t *Trial) chance() (randomize.Chance, error) {
 // Rehearsal is what many rehearsals showed: sizes and shares, never an arm by
 // school.
 type Rehearsal struct {
-	Times int            `json:"times"`
-	Arms  []RehearsalArm `json:"arms"`
+	Times   int              `json:"times"`
+	Arms    []RehearsalArm   `json:"arms"`
+	Pairs   *RehearsalPairs  `json:"pairs,omitempty"` // left out of rosters of more than 1,000 schools
+	Balance BalanceRehearsal `json:"balance"`
+}
+
+// RehearsalPairs is how often two schools came into one arm, over all pairs.
+type RehearsalPairs struct {
+	Pairs   int     `json:"pairs"`
+	Lowest  float64 `json:"lowest"` // of the pairs' shares of the rehearsals
+	Highest float64 `json:"highest"`
+	Mean    float64 `json:"mean"`
+	Never   int     `json:"never"`  // pairs that never were in one arm
+	Always  int     `json:"always"` // pairs that always were
 }
 
 // RehearsalArm is one arm over all rehearsals.
@@ -77,6 +89,8 @@ func (t *Trial) Rehearse(ctx context.Context, times int, progress func(done, of 
 	}
 	var locked store.LockedRoster
 	var waves []DrawnWave
+	var tally *balanceTally
+	var schools []trial.School
 	err = t.read(ctx, func(tx *store.Tx) error {
 		facts, err := t.facts(tx)
 		if err != nil {
@@ -88,7 +102,12 @@ func (t *Trial) Rehearse(ctx context.Context, times int, progress func(done, of 
 		if waves, err = drawnWaves(tx); err != nil {
 			return err
 		}
-		_, locked, err = t.lockedRoster(tx)
+		var listed trial.Roster
+		if listed, locked, err = t.lockedRoster(tx); err != nil {
+			return err
+		}
+		all, err := t.covariates(tx, listed)
+		tally, schools = newBalanceTally(t, all), listed.Schools
 		return err
 	})
 	if err != nil {
@@ -103,7 +122,16 @@ func (t *Trial) Rehearse(ctx context.Context, times int, progress func(done, of 
 		return r, err
 	}
 	// Long work, during which others may write.
-	if r, err = rehearse(ctx, design, roster, chance, earlier(waves), times, progress); err != nil {
+	each := func(a *randomize.Allocation) {
+		tally.add(t.armsOf(schools, func(id string) string {
+			x, _ := a.Of(id)
+			return x.Arm
+		}))
+	}
+	if r, err = rehearse(ctx, design, roster, chance, earlier(waves), times, each, progress); err != nil {
+		return Rehearsal{}, err
+	}
+	if r.Balance, err = tally.done(nil); err != nil {
 		return Rehearsal{}, err
 	}
 	return r, t.write(ctx, trial.Rehearse, func(tx *store.Tx) error { return t.logRehearsals(tx, locked, times) })
@@ -123,7 +151,7 @@ func parseLocked(l store.LockedRoster) (randomize.Design, randomize.Roster, erro
 	return design, roster, err
 }
 
-func rehearse(ctx context.Context, design randomize.Design, roster randomize.Roster, chance randomize.Chance, earlier []randomize.Drawn, times int, progress func(done, of int)) (Rehearsal, error) {
+func rehearse(ctx context.Context, design randomize.Design, roster randomize.Roster, chance randomize.Chance, earlier []randomize.Drawn, times int, each func(*randomize.Allocation), progress func(done, of int)) (Rehearsal, error) {
 	r := Rehearsal{Times: times}
 	planned, err := design.Planned(roster)
 	if err != nil {
@@ -151,6 +179,7 @@ func rehearse(ctx context.Context, design randomize.Design, roster randomize.Ros
 	for i := range communitySizes {
 		communitySizes[i] = map[int]bool{}
 	}
+	pairs := newPairTally(len(roster.Units))
 	for n := range times {
 		if err := ctx.Err(); err != nil {
 			return r, fmt.Errorf("%w: %w", store.ErrInterrupted, err)
@@ -159,6 +188,8 @@ func rehearse(ctx context.Context, design randomize.Design, roster randomize.Ros
 		if err != nil {
 			return r, err
 		}
+		each(a)
+		pairs.add(a)
 		size := make([]int, len(design.Arms))
 		inStratum := make([][]int, len(planned.Strata))
 		communities := map[[2]int]int{}
@@ -198,6 +229,7 @@ func rehearse(ctx context.Context, design randomize.Design, roster randomize.Ros
 			progress(n+1, times)
 		}
 	}
+	r.Pairs = pairs.done(times)
 	for arm := range r.Arms {
 		low, high, sum := 1.0, 0.0, 0
 		for i := range got {
@@ -212,6 +244,53 @@ func rehearse(ctx context.Context, design randomize.Design, roster randomize.Ros
 		slices.Sort(a.Communities)
 	}
 	return r, nil
+}
+
+// pairTally counts how often each pair of schools is in one arm; nil for rosters
+// that are too large.
+type pairTally [][]int32
+
+func newPairTally(n int) pairTally {
+	if n > 1000 || n < 2 {
+		return nil
+	}
+	p := make(pairTally, n)
+	for i := range p {
+		p[i] = make([]int32, i)
+	}
+	return p
+}
+
+func (p pairTally) add(a *randomize.Allocation) {
+	for i := range p {
+		for j := range i {
+			if a.Assignments[i].Arm == a.Assignments[j].Arm {
+				p[i][j]++
+			}
+		}
+	}
+}
+
+func (p pairTally) done(times int) *RehearsalPairs {
+	if p == nil {
+		return nil
+	}
+	r := &RehearsalPairs{Lowest: 1}
+	for i := range p {
+		for _, n := range p[i] {
+			share := float64(n) / float64(times)
+			r.Pairs++
+			r.Lowest, r.Highest, r.Mean = min(r.Lowest, share), max(r.Highest, share), r.Mean+share
+			switch int(n) {
+			case 0:
+				r.Never++
+			case times:
+				r.Always++
+			}
+		}
+	}
+	r.Mean /= float64(r.Pairs)
+	return r
 }
 
 // commitmentText is what is lodged before the draw: short enough to read over

@@ -280,6 +280,9 @@ func (t *Trial) candidate(tx *store.Tx) (candidate, error) {
 			infeasible = strings.Split(err.Error(), "\n")
 		} else {
 			infeasible = infeasibilities(c.design, c.roster, earlier(waves))
+			for i, x := range infeasible {
+				infeasible[i] = t.Protocol.InWords(x, c.roster, c.schools)
+			}
 			matched, err := t.Protocol.Matching(c.roster)
 			if err != nil {
 				return c, err
@@ -288,7 +291,7 @@ func (t *Trial) candidate(tx *store.Tx) (candidate, error) {
 				feasible += "; matched: " + matched
 			}
 			for _, w := range randomize.Warnings(c.design, c.roster) {
-				feasible += "; to be known: " + w
+				feasible += "; to be known: " + t.Protocol.InWords(w, c.roster, c.schools)
 			}
 		}
 	}
