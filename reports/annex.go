@@ -20,8 +20,70 @@ type OutsideRun struct {
 	Results     []sap.Results
 }
 
-// annex lists every run outside the plan: none can be taken out.
+// RoomReturn is what came back cleared from a secure room.
+type RoomReturn struct {
+	Entry   int // of the ledger
+	On      time.Time
+	By      string
+	Cleared string // who cleared it, and when
+	Numbers []RoomNumber
+}
+
+// RoomNumber is one number of it; Value is nil where it could not leave the room.
+type RoomNumber struct {
+	Outcome, Quantity, Arm string
+	Value                  *float64
+}
+
+// room shows the estimates that were made in a secure room, marked as such.
+func (w *writer) room() {
+	if len(w.in.Room) == 0 {
+		return
+	}
+	w.say("These estimates were made outside this program, in a secure room where the outcomes stay, with the programs that were carried in, and were cleared to leave it. Nobody can compute them again here; the ledger’s entry has the digests of the plan and of the rows that they belong to, and all numbers that came back.")
+	t := &Table{ID: "room", Title: "Estimates made in a secure room", Columns: []Column{{Title: "Entry"}, {Title: "Day"}, {Title: "Cleared"}, {Title: "Outcome"}, {"Adjusted difference", true}, {"SE", true}, {"Effect size", true}, {"from", true}, {"to", true}, {"p", true}}}
+	for _, back := range w.in.Room {
+		type key struct{ outcome, arm string }
+		var order []key
+		of := map[key]map[string]*float64{}
+		for _, n := range back.Numbers {
+			k := key{n.Outcome, n.Arm}
+			if n.Quantity == "difference" {
+				order = append(order, k)
+			}
+			if of[k] == nil {
+				of[k] = map[string]*float64{}
+			}
+			of[k][n.Quantity] = n.Value
+		}
+		for _, k := range order {
+			cell := func(quantity string, f Format) *Cell {
+				v, there := of[k][quantity]
+				switch {
+				case !there:
+					return absent("not returned")
+				case v == nil:
+					return absent("not cleared")
+				}
+				return number(*v, f)
+			}
+			name := k.outcome
+			if o := w.p.Outcome(k.outcome); o != nil && o.Label != "" {
+				name = o.Label
+			}
+			if len(w.p.Arms) > 2 {
+				name += ": " + w.label(k.arm)
+			}
+			t.Rows = append(t.Rows, Row{Cells: []*Cell{words(fmt.Sprint(back.Entry)), words(Day(back.On)), words(back.Cleared), words(name), cell("difference", Score), cell("difference, SE", Score), cell("effect size", EffectSize), cell("effect size, low", EffectSize), cell("effect size, high", EffectSize), cell("difference, p", PValue)}})
+		}
+	}
+	w.table(t)
+}
+
+// annex lists what came from a secure room, and every run outside the plan: none
+// can be taken out.
 func (w *writer) annex() {
+	w.room()
 	if len(w.in.Outside) == 0 && len(w.in.Results) == 0 {
 		return
 	}

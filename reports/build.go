@@ -101,7 +101,7 @@ func arrange(in Input, all *Report, t *Template) (*Report, error) {
 	if len(faults) > 0 {
 		return nil, &InputError{faults}
 	}
-	if t.leavesOutAnnex() && len(in.Outside) > 0 {
+	if t.leavesOutAnnex() && len(in.Outside)+len(in.Room) > 0 {
 		r.Sections = append(r.Sections, Section{ID: "s-annex", Title: "Annex: analyses outside the plan", Blocks: blocks["annex"]})
 	}
 	for _, table := range r.Tables() {

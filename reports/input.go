@@ -21,6 +21,7 @@ type Input struct {
 	Results     []sap.Results // primary first; empty before the analysis
 	Changed     bool          // whether plan or data changed after the unblinding; why stands among Deviations
 	Outside     []OutsideRun  // runs that are not the plan's last, in order
+	Room        []RoomReturn  // results made in a secure room, in order
 	NoResults   string        // why there are no results; used where Results is empty
 	Regions     []RegionCount // schools by region; nil for none
 	Communities []Community   // in order of arm, then number; nil before the draw

@@ -61,6 +61,7 @@ func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 		}
 	}
 	in.Deviations = withDrawEvents(in.Deviations, t, s)
+	in.Room = madeInRoom(s.Ledger)
 	for _, r := range s.Beside {
 		in.Outside = append(in.Outside, reports.OutsideRun{Run: r.Run, On: r.At, By: r.Actor, Exploratory: r.Kind == store.ExploratoryRun, Why: r.Reason, Results: r.Results})
 	}

@@ -11,7 +11,7 @@ import (
 
 // showsArms are the actions that put arms before the eyes of whoever gives them.
 // What is only read on the screen leaves no entry.
-var showsArms = []string{"draw record", "draw kit", "draw letters", "communities change", "report build", "report release", "audit export"}
+var showsArms = []string{"draw record", "draw kit", "draw letters", "communities change", actionRoomPack, actionRoomReturn, "report build", "report release", "audit export"}
 
 // knew checks that nobody whom the protocol keeps blind made a document that
 // shows arms before blindness ended.

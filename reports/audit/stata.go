@@ -93,16 +93,21 @@ func (s stataOutcome) hold(what string, ours float64, theirs string, se float64)
 	s.line(`hold "%s: %s"`, stataWord(s.r.Plan.Outcome), what)
 }
 
-func (s stataOutcome) write() {
-	r, d := s.r, s.d
-	s.line("\n* ---- %s", stataWord(r.Plan.Outcome))
-	s.line(`import delimited using "`+"`folder'"+`/%s", varnames(nonames) rowrange(2) stringcols(_all) bindquote(strict) maxquotedrows(unlimited) encoding("UTF-8") clear`, rows.Names(r.Plan.Outcome)[0])
+// load reads a file of rows; columns go by their place.
+func (s stataOutcome) load(file string) {
+	s.line(`import delimited using "%s", varnames(nonames) rowrange(2) stringcols(_all) bindquote(strict) maxquotedrows(unlimited) encoding("UTF-8") clear`, file)
 	s.line("* v1 pupil, v2 school, v3 stratum, v4 arm, v5 community, v6 outcome, v7 lost, then covariates")
+}
+
+// columns makes school, stratum, arm and covariates of what was read, and marks
+// the rows that the plan uses; y is there already. It gives the arms' numbers and
+// the plan's terms.
+func (s stataOutcome) columns() (code map[string]int, terms []string) {
+	r, d := s.r, s.d
 	s.line("egen school = group(v2)")
 	s.line("egen stratum = group(v3)")
-	s.line("destring v6, generate(y)")
 	s.line("generate byte arm = .")
-	code := map[string]int{}
+	code = map[string]int{}
 	next := 1
 	for a, name := range d.Arms {
 		if a != d.Control {
@@ -119,14 +124,7 @@ func (s stataOutcome) write() {
 			s.line("destring v%d, generate(x%d)", 8+i, i+1)
 		}
 	}
-	for _, a := range r.Arms {
-		name := stataWord(a.Arm)
-		s.line("quietly summarize y if arm == %d", code[a.Arm])
-		s.hold(name+", pupils with a score", float64(a.N), "r(N)", 0)
-		s.hold(name+", mean", a.Mean, "r(mean)", a.SD)
-		s.hold(name+", SD", a.SD, "r(sd)", 0)
-	}
-	var terms, needed []string
+	var needed []string
 	for _, name := range r.Plan.Covariates {
 		if name == "Stratum" {
 			if len(d.Strata) > 1 {
@@ -146,6 +144,22 @@ func (s stataOutcome) write() {
 		needed = append(needed, fmt.Sprintf("!missing(x%d)", i+1))
 	}
 	s.line("generate byte used = %s", strings.Join(append([]string{"!missing(y)"}, needed...), " & "))
+	return code, terms
+}
+
+func (s stataOutcome) write() {
+	r := s.r
+	s.line("\n* ---- %s", stataWord(r.Plan.Outcome))
+	s.load("`folder'/" + rows.Names(r.Plan.Outcome)[0])
+	s.line("destring v6, generate(y)")
+	code, terms := s.columns()
+	for _, a := range r.Arms {
+		name := stataWord(a.Arm)
+		s.line("quietly summarize y if arm == %d", code[a.Arm])
+		s.hold(name+", pupils with a score", float64(a.N), "r(N)", 0)
+		s.hold(name+", mean", a.Mean, "r(mean)", a.SD)
+		s.hold(name+", SD", a.SD, "r(sd)", 0)
+	}
 	s.line("quietly count if used")
 	s.hold("pupils analysed", float64(r.Counts.PupilsUsed), "r(N)", 0)
 	s.line("quietly egen byte tag = tag(school) if used")

@@ -40,7 +40,7 @@ func TestStataScript(t *testing.T) {
 
 func checkStata(t *testing.T, text string) {
 	t.Helper()
-	known := regexp.MustCompile(`^(\*.*|version 15|clear all|set more off|args .*|if .*|local .*|scalar s_.*|capture program drop hold|program define hold .*|end|display .*|import delimited using .*|egen .*|destring v\d+, generate\((y|x\d+)\)|generate byte .*|replace arm = \d+ if v4 == .*|quietly (summarize|count|egen|mixed|regress) .*|matrix T = r\(table\)|hold ".*"|exit 9|\}|)$`)
+	known := regexp.MustCompile(`^(\*.*|version 15|clear all|set more off|args .*|if .*|local .*|scalar s_.*|capture program drop hold|program define hold .*|end|display .*|import delimited using .*|egen .*|destring v\d+, generate\((y|x\d+)\)|generate byte .*|replace arm = \d+ if v4 == .*|quietly (summarize|count|egen|mixed|regress) .*|matrix T = r\(table\)|hold ".*"|exit 9|file (open|write|close) .*|keep pupil \w+|rename \w+ \w+|tempfile scores|save ".scores.*|merge 1:1 v1 using .*|destring score, generate\(y\)|replace y = \. if v7 != ".*"|\}|)$`)
 	depth := 0
 	for i, line := range strings.Split(text, "\n") {
 		bare := strings.TrimSpace(line)

@@ -184,6 +184,7 @@ func Verify(r io.ReaderAt, size int64, opts Options) (*Findings, error) {
 		{"holding the ledger to the receipts", v.receipts, false},
 		{"looking at the order of events", v.events, false},
 		{"looking at the unblinding", v.unblinding, false},
+		{"looking at what was made outside", v.outside, false},
 		{"holding every text to the ledger", v.records, false},
 		{"drawing again", v.draw, true},
 		{"taking the chance again", v.chance, false},

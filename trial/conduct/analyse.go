@@ -608,7 +608,12 @@ func (t *Trial) analysed(a store.Analysis, records trial.Records) (Run, error) {
 
 // Log records that a document was made of the trial, with its digest.
 func (t *Trial) Log(ctx context.Context, action, about string, after any) error {
+	return t.LogWhy(ctx, action, about, after, "")
+}
+
+// LogWhy is Log with words of its own.
+func (t *Trial) LogWhy(ctx context.Context, action, about string, after any, why string) error {
 	return t.write(ctx, "", func(tx *store.Tx) error {
-		return t.log(tx, t.at(), action, about, nil, after, "")
+		return t.log(tx, t.at(), action, about, nil, after, why)
 	})
 }

@@ -1,0 +1,53 @@
+package audit
+
+import "encoding/json"
+
+// Actions of the ledger about a secure room.
+const (
+	actionRoomPack   = "analysis room-pack"
+	actionRoomReturn = "analysis room-return"
+)
+
+// roomNote is what the checker reads of their entries.
+type roomNote struct {
+	Pack     string       `json:"pack"`
+	Protocol int          `json:"protocol"`
+	Plan     string       `json:"plan"`
+	Rows     string       `json:"rows"`
+	Results  []RoomResult `json:"results"`
+}
+
+// outside holds what came back from a secure room to what went in, and says that
+// it was made outside.
+func (v *verifier) outside() {
+	packs := map[string]roomNote{}
+	f := v.check(checkOrder)
+	for _, e := range v.entries {
+		if e.Action != actionRoomPack && e.Action != actionRoomReturn {
+			continue
+		}
+		var x roomNote
+		if err := json.Unmarshal(e.After, &x); err != nil {
+			f.add("entry %d, %q, cannot be read: %v", e.Seq, e.Action, err)
+			continue
+		}
+		if e.Action == actionRoomPack {
+			packs[x.Pack] = x
+			if got, _, err := v.plansOf(x.Protocol); err != nil {
+				f.add("entry %d: %v", e.Seq, err)
+			} else if got != x.Plan {
+				f.add("entry %d carries a plan with digest %s into a room, that of protocol version %d has %s", e.Seq, x.Plan, x.Protocol, got)
+			}
+			continue
+		}
+		went, ok := packs[x.Pack]
+		switch {
+		case !ok:
+			f.add("entry %d brings results back of pack %.16s…, which no entry before it carried in", e.Seq, x.Pack)
+		case went.Plan != x.Plan || went.Rows != x.Rows:
+			f.add("entry %d brings results back of another plan or other rows than its pack had", e.Seq)
+		default:
+			v.say(Note, checkFit, "entry %d: %d numbers were made outside, in a secure room, with plan %.16s… and rows %.16s…, and cleared by %q: nothing in the bundle gives them again", e.Seq, len(x.Results), x.Plan, x.Rows, e.Why)
+		}
+	}
+}
