@@ -121,7 +121,25 @@ func TestAgainstEstimatrAndClubSandwich(t *testing.T) {
 			}
 		}
 	}
-	golden.AtLeast(t, "numbers of estimatr and clubSandwich", n, 700)
+	// Lin's estimator: the centred covariate and its product with the arm.
+	tab := golden.Data(t, "sim_crt.csv")
+	codes, _ := tab.Codes("School")
+	treat, pre := tab.Floats("Treat"), tab.Floats("Pretest")
+	mean, product := 0.0, make([]float64, len(pre))
+	for _, v := range pre {
+		mean += v / float64(len(pre))
+	}
+	for i := range pre {
+		pre[i] -= mean
+		product[i] = pre[i] * treat[i]
+	}
+	f, err := Least(Data{Y: tab.Floats("Posttest"), Cluster: codes, X: []Column{Intercept(len(pre)), {Name: "Treat", Values: treat}, {Name: "Pretest_c", Values: pre}, {Name: "Treat:Pretest_c", Values: product}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := infer(t, f, CR2)
+	n += checkEstimatr(t, "simcrt.lin", coefs(t, in), in.Vcov, all.At("simcrt.lin", "CR2"))
+	golden.AtLeast(t, "numbers of estimatr and clubSandwich", n, 728)
 }
 
 func TestClubSandwichDegreesOfFreedom(t *testing.T) {

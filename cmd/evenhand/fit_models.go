@@ -89,6 +89,11 @@ func (r *fitRows) mixedEffects(out *fitJSON, fit *mixed.Fit, arm string, df mixe
 	}
 	denominators, _ := effectsize.Denominators(fit, arm)
 	for _, d := range denominators {
+		if d.Scale == analysis.ScaleTotalUnconditional {
+			if h := r.closedForm(out, term, arm, d.Fit); h != nil {
+				out.Hedges = append(out.Hedges, *h)
+			}
+		}
 		if d.Fit == nil { // raw SDs have no variance components
 			continue
 		}
@@ -104,9 +109,6 @@ func (r *fitRows) mixedEffects(out *fitJSON, fit *mixed.Fit, arm string, df mixe
 		for _, v := range variants {
 			out.EEF = append(out.EEF, fitEEF{term, v.Name, v.Value, [2]float64{v.Low, v.High}, v.SE, v.Plain})
 		}
-	}
-	if h := r.closedForm(out, term, arm); h != nil {
-		out.Hedges = append(out.Hedges, *h)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -184,29 +185,31 @@ func (a *app) showSchoolEffects(all []fitSchoolEffect) {
 	a.table(rows)
 }
 
-// fitHedges is the effect size by the closed form of Hedges (2007) for schools
-// of unequal size, for comparison with published ones.
+// fitHedges is the effect size by a closed form of Hedges, for comparison with
+// published ones: that of 2007 for schools of any size, that of 2011 for schools
+// of as many classes of as many pupils each.
 type fitHedges struct {
-	Term   string  `json:"term"`
-	Method string  `json:"method"`
-	SD     float64 `json:"sd"`  // pooled, of the raw scores
-	ICC    float64 `json:"icc"` // of the model without covariates
-	Factor float64 `json:"factor"`
-	D      float64 `json:"d"`
-	J      float64 `json:"j"`
-	G      float64 `json:"g"`
-	SE     float64 `json:"se"` // of g, by the delta method
-	DF     float64 `json:"df"`
+	Term   string    `json:"term"`
+	Method string    `json:"method"`
+	SD     float64   `json:"sd"`  // pooled, of the raw scores
+	ICC    []float64 `json:"icc"` // of the model without covariates, outermost first
+	Factor float64   `json:"factor"`
+	D      float64   `json:"d"`
+	J      float64   `json:"j"`
+	G      float64   `json:"g"`
+	SE     float64   `json:"se"` // of g, by the delta method
+	DF     float64   `json:"df"`
 }
 
-// hedges is for pupils in schools that are each in one arm; nil for others.
-func (r *fitRows) closedForm(out *fitJSON, term, arm string) *fitHedges {
-	if len(r.data.Levels) != 1 || r.mixedModel().Slope != mixed.NoSlope || len(r.byArm) > 0 {
+// closedForm is for pupils in schools that are each in one arm; nil for others.
+func (r *fitRows) closedForm(out *fitJSON, term, arm string, unconditional *mixed.Fit) *fitHedges {
+	if r.mixedModel().Slope != mixed.NoSlope || len(r.byArm) > 0 || r.partial != "" || len(r.data.Levels) > 2 {
 		return nil
 	}
-	a := slices.Index(r.data.Arms, arm)
+	t, c := slices.Index(r.data.Arms, arm), r.data.Control
+	school := r.data.Levels[0]
 	size, armOf := map[int]int{}, map[int]int{}
-	for i, g := range r.data.Levels[0].Index {
+	for i, g := range school.Index {
 		if of, ok := armOf[g]; ok && of != r.data.Arm[i] {
 			return nil
 		}
@@ -216,38 +219,65 @@ func (r *fitRows) closedForm(out *fitJSON, term, arm string) *fitHedges {
 	var z effectsize.Sizes
 	for g := range size {
 		switch armOf[g] {
-		case a:
+		case t:
 			z.Treated = append(z.Treated, size[g])
-		case r.data.Control:
+		case c:
 			z.Control = append(z.Control, size[g])
 		}
 	}
 	slices.Sort(z.Treated)
 	slices.Sort(z.Control)
-	var total, within, pooled float64
-	for _, e := range out.EffectSizes {
-		if e.Term != term || e.SD == nil {
-			continue
-		}
-		switch e.Denominator {
-		case analysis.ScaleTotalUnconditional:
-			total = *e.SD
-		case analysis.ScaleWithinUnconditional:
-			within = *e.SD
-		case analysis.ScalePooledSD:
-			pooled = *e.SD
-		}
-	}
 	i := slices.IndexFunc(out.Coefficients, func(c fitCoefficient) bool { return c.Term == term })
-	if total == 0 || within == 0 || pooled == 0 || i < 0 {
+	raw, err := r.rawSDs(t)
+	if i < 0 || err != nil {
 		return nil
 	}
-	rho := max(0, 1-within*within/(total*total))
-	h, err := effectsize.NewHedges2007(out.Coefficients[i].Estimate, pooled, rho, z)
+	h := &fitHedges{Term: term, SD: raw[analysis.ScalePooledSD].sd}
+	total := unconditional.VarianceOf(mixed.Residual)
+	for _, l := range r.data.Levels {
+		total += unconditional.VarianceOf(l.Name)
+	}
+	for _, l := range r.data.Levels {
+		h.ICC = append(h.ICC, unconditional.VarianceOf(l.Name)/total)
+	}
+	difference := out.Coefficients[i].Estimate
+	if len(r.data.Levels) == 1 {
+		f, err := effectsize.NewHedges2007(difference, h.SD, h.ICC[0], z)
+		if err != nil {
+			return nil
+		}
+		h.Method = "Hedges 2007, total SD, unequal sizes"
+		h.Factor, h.D, h.J, h.G, h.SE, h.DF = f.Factor, f.D, f.J, f.G, f.SEG, f.DF
+		return h
+	}
+	// Three levels: only where all schools and classes are of one size.
+	pupils, classes := map[int]int{}, map[int]map[int]bool{}
+	for i, g := range r.data.Levels[1].Index {
+		pupils[g]++
+		s := school.Index[i]
+		if classes[s] == nil {
+			classes[s] = map[int]bool{}
+		}
+		classes[s][g] = true
+	}
+	n, p := pupils[r.data.Levels[1].Index[0]], len(classes[school.Index[0]])
+	for _, k := range pupils {
+		if k != n {
+			return nil
+		}
+	}
+	for _, k := range classes {
+		if len(k) != p {
+			return nil
+		}
+	}
+	f, err := effectsize.NewHedges2011(difference, h.SD, n, p, len(z.Treated), len(z.Control), h.ICC[0], h.ICC[1])
 	if err != nil {
 		return nil
 	}
-	return &fitHedges{term, "Hedges 2007, total SD, unequal sizes", pooled, rho, h.Factor, h.D, h.J, h.G, h.SEG, h.DF}
+	h.Method = "Hedges 2011, total SD, three balanced levels"
+	h.Factor, h.D, h.J, h.G, h.SE, h.DF = f.Factor, f.D, f.J, f.G, f.J*math.Sqrt(f.VarD), f.DF
+	return h
 }
 
 // fitMonths is an effect size as months of progress: a convention for readers.

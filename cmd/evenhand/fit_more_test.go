@@ -212,3 +212,28 @@ func TestFitBayesGolden(t *testing.T) {
 		t.Errorf("%d quantities were compared, not 6", n)
 	}
 }
+
+// The closed forms of the command have the reference's pooled SD and
+// intra-cluster correlations; the forms themselves are tested where they are.
+func TestFitClosedForms(t *testing.T) {
+	all := readAny(t, filepath.Dir(reference)+"/statistics.json")["s4_effect_sizes"].(map[string]any)
+	want := all["hedges2011_three_level"]
+	theta := all["g_mlm"].(map[string]any)["three_level"].(map[string]any)["theta"]
+	out := fitAny(t, "--data", filepath.Dir(simCRT)+"/three_level.csv", "--outcome", "y", "--arm", "treat", "--levels", "school,class")
+	path := "hedges/arm: 1 vs 0/"
+	same(t, "2011", out, path+"sd", number(t, want, "S_WT"), 1e-9)
+	total := number(t, theta, 0) + number(t, theta, 1) + number(t, theta, 2)
+	h := out.(map[string]any)["hedges"].([]any)[0]
+	for i := range 2 {
+		if got := number(t, h, "icc", i); !agrees(got, number(t, theta, i)/total, 1e-9) {
+			t.Errorf("ICC %d: %v", i, got)
+		}
+	}
+	same(t, "2011", out, path+"d", number(t, want, "mean_diff")/number(t, want, "S_WT")*number(t, h, "factor"), 1e-9)
+	same(t, "2011", out, path+"g", number(t, h, "d")*number(t, h, "j"), 1e-12)
+	// Classes of unequal size: none.
+	out = fitAny(t, "--data", filepath.Dir(simCRT)+"/sim_3lvl.csv", "--outcome", "Posttest", "--arm", "Treat", "--levels", "School,Class")
+	if n := len(out.(map[string]any)["hedges"].([]any)); n != 0 {
+		t.Errorf("%d closed forms for unequal classes", n)
+	}
+}
