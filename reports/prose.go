@@ -398,6 +398,9 @@ func (w *writer) planSettings() {
 	s.text("Effect size", scaleWords(analysis.Scale(p.EffectSize)))
 	s.put("Confidence of intervals", number(w.level.Value, Level))
 	s.put("Redraws", count(p.Redraws))
+	if p.Posterior {
+		s.text("Posterior of the effect", "by the same model, under weak priors")
+	}
 	if len(p.Subgroups) > 0 {
 		s.text("Subgroups", list(p.Subgroups))
 	}

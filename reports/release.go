@@ -296,13 +296,13 @@ var (
 		"about", "eligibility", "settings", "programme", "outcomes", "publication",
 		"secondary-list", "subgroup-list", "missing-settings", "further-settings",
 		"plan-settings", "timeline", "consort", "consort-cluster", "draw-record",
-		"attrition-time", "dose",
+		"attrition-time", "dose", "posterior", "posterior-exceeds",
 	}
 	safe = []string{
 		"flow-figure", "stages-figure", "detectable-figure", "attrition-figure",
 		"balance-figure", "effects-figure", "means-figure", "scales-figure",
 		"communities-figure", "draw-figure", "progress-figure", "scores-figure",
-		"every-figure", "met-figure", "dose-figure",
+		"every-figure", "met-figure", "dose-figure", "posterior-figure",
 	}
 )
 

@@ -152,6 +152,7 @@ func init() { // parts and ParseTemplate refer to each other
 		{"subgroups", "the effect by subgroup", (*writer).subgroupPart, false},
 		{"missing", "what is missing among those randomised, by arm and school by school", (*writer).missing, true},
 		{"sensitivity", "whether the answer holds under other assumptions", (*writer).robustnessPart, false},
+		{"posterior", "how probable an effect above each size is, where the plan asks for it", (*writer).posterior, false},
 		{"compliance", "who took part, and the effect among those", (*writer).compliancePart, false},
 		{"communities", "communities, what was delivered, a map", (*writer).communities, true},
 		{"not-run", "what was planned and could not be run", (*writer).notRun, false},

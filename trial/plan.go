@@ -28,6 +28,7 @@ func (p *Protocol) plan(o Outcome) sap.Plan {
 	}
 	if o.Primary {
 		plan.Role = sap.Primary
+		plan.Posterior = p.Plan.Posterior
 	}
 	plan.Redraws = p.Plan.Redraws
 	plan.Subgroups = slices.Clone(p.Plan.Subgroups)

@@ -235,6 +235,7 @@ type Plan struct {
 	EffectSize   string        `yaml:"effect size" doc:"which SD the adjusted difference is divided by" enum:"total-unconditional,within-unconditional,total-empty,within-empty,total-conditional,within-conditional,pooled-sd,control-sd" default:"total-unconditional"`
 	Interval     Percent       `yaml:"interval" doc:"confidence, e.g. 95 %" default:"95 %"`
 	Redraws      int           `yaml:"redraws" doc:"how many redraws the randomisation test makes; 0 for none" min:"0" max:"10000000" unit:"redraw,redraws"`
+	Posterior    bool          `yaml:"posterior" doc:"yes to give the primary outcome's posterior too, by the same model under weak priors: how probable an effect above each size is; takes some seconds"`
 	Subgroups    []string      `yaml:"subgroups" doc:"yes/no columns of the pupil file: interaction, and the effect within"`
 	Missing      MissingRule   `yaml:"missing" doc:"what is done about missing scores of the primary outcome; of every outcome, what is missing is described"`
 	Multiplicity string        `yaml:"multiplicity" doc:"how p-values of secondary outcomes are adjusted" enum:"none,benjamini-hochberg,holm" default:"none"`

@@ -36,6 +36,9 @@ func (r *Results) beside(d, model *analysis.Dataset, use attrition.Use, redraw f
 	if r.Plan.Model == PartiallyNested {
 		run("without communities", func() error { return r.plainClusters(model) })
 	}
+	if r.Plan.Posterior {
+		run("posterior", func() error { return r.posterior(model) })
+	}
 	for _, name := range r.Plan.Subgroups {
 		run("subgroup "+name, func() error { return r.subgroup(d, model, name) })
 	}

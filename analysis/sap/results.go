@@ -21,6 +21,7 @@ type Plan struct {
 	Level      float64        `json:"level"` // confidence level in (0,1)
 
 	Redraws      int             `json:"redraws,omitempty"`      // of the randomisation test; 0 for none
+	Posterior    bool            `json:"posterior,omitempty"`    // also the posterior of the effect, under weak priors
 	Subgroups    []string        `json:"subgroups,omitempty"`    // names of yes/no columns of the Dataset
 	Missing      *MissingRule    `json:"missing,omitempty"`      // nil where nothing is planned
 	Compliance   *ComplianceRule `json:"compliance,omitempty"`   // nil where taking part is not defined
@@ -107,6 +108,7 @@ type Results struct {
 	Randomisation *Randomisation  `json:"randomisation,omitempty"`
 	PlainClusters []PlainContrast `json:"plain_clusters,omitempty"` // beside the partially nested model
 	Subgroups     []Subgroup      `json:"subgroups,omitempty"`
+	Posterior     *Posterior      `json:"posterior,omitempty"`
 	Missing       *MissingNote    `json:"missing,omitempty"`
 	Compliance    *Compliance     `json:"compliance,omitempty"`
 	Adjusted      *Adjusted       `json:"adjusted,omitempty"` // by Adjust

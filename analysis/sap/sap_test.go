@@ -512,3 +512,42 @@ func TestKeepRows(t *testing.T) {
 		t.Errorf("%+v, %v", counts, err)
 	}
 }
+
+// With flat priors' near cousins and many pupils the posterior is near the
+// fit's own normal distribution, and P(effect > x) falls from 1 to 0.
+func TestPosterior(t *testing.T) {
+	plan := crtPlan
+	plan.Posterior = true
+	d := crt(t, "sim_crt.csv")
+	r := run(t, plan, d, nil)
+	if r.Posterior == nil || len(r.Posterior.Arms) != 1 {
+		t.Fatalf("no posterior: %v", r.NotRun)
+	}
+	a, c := r.Posterior.Arms[0], r.Contrasts[0]
+	if math.Abs(a.Mean-c.EffectSize.Value) > 0.15*c.EffectSize.SE || a.Spread < 0.9*c.EffectSize.SE || a.Spread > 1.25*c.EffectSize.SE {
+		t.Errorf("posterior %v (SD %v), the fit has %v (SE %v)", a.Mean, a.Spread, c.EffectSize.Value, c.EffectSize.SE)
+	}
+	if a.RHat > 1.02 || a.Bulk < 400 || a.SD != c.EffectSize.SD {
+		t.Errorf("R-hat %v, %v independent draws, SD %v", a.RHat, a.Bulk, a.SD)
+	}
+	last, zero := 1.0, false
+	for i, e := range a.Exceeds {
+		if e.Probability > last || i > 0 && e.Above <= a.Exceeds[i-1].Above {
+			t.Fatalf("%v after %v", e, a.Exceeds[i-1])
+		}
+		normal := 0.5 * math.Erfc((e.Above-a.Mean)/a.Spread/math.Sqrt2)
+		if math.Abs(e.Probability-normal) > 0.04 {
+			t.Errorf("above %v: %v, a normal distribution has %v", e.Above, e.Probability, normal)
+		}
+		last, zero = e.Probability, zero || e.Above == 0
+	}
+	if !zero || a.Exceeds[0].Probability < 0.999 || last > 0.001 {
+		t.Errorf("from %v to %v", a.Exceeds[0], a.Exceeds[len(a.Exceeds)-1])
+	}
+	if again := run(t, plan, d, nil); again.Posterior.Arms[0].Mean != a.Mean {
+		t.Error("the plan run again has another posterior")
+	}
+	if got := thresholds(0, 40); len(got) > 400 || got[0] > -160 {
+		t.Errorf("%d thresholds from %v", len(got), got[0])
+	}
+}

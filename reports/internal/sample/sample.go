@@ -112,7 +112,19 @@ func pictures(in *reports.Input) {
 		in.Drawn = append(in.Drawn, reports.DrawnInto{Stratum: stratum, Arm: "control", Schools: 2})
 		in.Elsewhere = append(in.Elsewhere, reports.SchoolLine{ID: fmt.Sprint(100002 + 2*i), HasPlace: true, Easting: 410000 + float64(i*i*1931%110000), Northing: 190000 + float64(i*9973%220000)})
 	}
+	in.Results[0].Posterior = posterior(in.Results[0].Contrasts[0])
 	Scores(in)
+}
+
+// posterior is that of a normal distribution.
+func posterior(c sap.Contrast) *sap.Posterior {
+	mean, sd := c.EffectSize.Value, c.EffectSize.SE
+	a := sap.PosteriorArm{Arm: c.Arm, Against: c.Against, SD: c.EffectSize.SD, Mean: mean, Spread: sd, Interval: interval(mean, 1.96*sd, "posterior"), RHat: 1.0012, Bulk: 3120.4, Tail: 2987.1}
+	for k := -20; k <= 42; k++ {
+		x := float64(k) / 40
+		a.Exceeds = append(a.Exceeds, sap.ExceedProbability{Above: x, Probability: math.Round(4000*0.5*math.Erfc((x-mean)/sd/math.Sqrt2)) / 4000})
+	}
+	return &sap.Posterior{Model: "random intercepts, half-Student-t priors of SDs, flat priors of coefficients", Chains: 4, Draws: 1000, Seed: 7, Arms: []sap.PosteriorArm{a}}
 }
 
 // Scores makes scores of as many pupils as the results of the primary outcome
@@ -329,6 +341,14 @@ func Blind() reports.Input {
 		for i := range r.Arms {
 			r.Arms[i].Arm = names[r.Arms[i].Arm]
 		}
+		if r.Posterior != nil {
+			hidden := *r.Posterior
+			hidden.Arms = append([]sap.PosteriorArm(nil), hidden.Arms...)
+			for i := range hidden.Arms {
+				hidden.Arms[i].Arm, hidden.Arms[i].Against = names[hidden.Arms[i].Arm], names[hidden.Arms[i].Against]
+			}
+			r.Posterior = &hidden
+		}
 		for i := range r.Contrasts {
 			r.Contrasts[i].Arm, r.Contrasts[i].Against = names[r.Contrasts[i].Arm], names[r.Contrasts[i].Against]
 		}
@@ -375,6 +395,9 @@ func Hostile(n int) reports.Input {
 		r := &in.Results[k]
 		r.Plan.Label = bad
 		r.Arms[0].Arm = bad + " (arm)"
+		if r.Posterior != nil {
+			r.Posterior.Arms[0].Arm = bad + " (arm)"
+		}
 		r.Contrasts[0].Arm = bad + " (arm)"
 		for i := range r.Balance {
 			r.Balance[i].Arms[0].Arm = bad + " (arm)"
