@@ -328,7 +328,7 @@ func Recruiting() reports.Input {
 // Blind is the finished trial with its arms relabelled.
 func Blind() reports.Input {
 	in := Input()
-	in.Communities, in.SchoolMeans, in.Drawn, in.Scores, in.Elsewhere, in.Draw, in.Attrition = nil, nil, nil, nil, nil, nil, nil
+	in.Communities, in.SchoolMeans, in.Drawn, in.Scores, in.Elsewhere, in.Draw, in.Attrition, in.Missing = nil, nil, nil, nil, nil, nil, nil, nil
 	names := map[string]string{"Research Learning Community": "B", "Business as usual": "A"}
 	in.Flow.Arms = append([]trial.ArmFlow(nil), in.Flow.Arms...)
 	for i := range in.Flow.Arms {
