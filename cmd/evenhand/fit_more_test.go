@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -235,5 +236,53 @@ func TestFitClosedForms(t *testing.T) {
 	out = fitAny(t, "--data", filepath.Dir(simCRT)+"/sim_3lvl.csv", "--outcome", "Posttest", "--arm", "Treat", "--levels", "School,Class")
 	if n := len(out.(map[string]any)["hedges"].([]any)); n != 0 {
 		t.Errorf("%d closed forms for unequal classes", n)
+	}
+}
+
+// What is resampled and redrawn is what was estimated: the estimate of the data
+// themselves is the fit's, whatever the model and whatever varies.
+func TestFitResamplesItsEstimate(t *testing.T) {
+	dir := filepath.Dir(simCRT) + "/"
+	crt := []string{"--data", dir + "sim_crt.csv", "--outcome", "Posttest", "--arm", "Treat", "--cluster", "School", "--covariates", "Pretest,FSM", "--factors", "Stratum"}
+	mst := []string{"--data", dir + "sim_mst.csv", "--outcome", "Posttest", "--arm", "Treat", "--cluster", "School", "--covariates", "Pretest"}
+	three := []string{"--data", dir + "sim_crt3.csv", "--outcome", "Posttest", "--arm", "Arm", "--control", "control", "--cluster", "School", "--covariates", "Pretest"}
+	for name, args := range map[string][]string{
+		"schools":            append(slices.Clone(crt), "--strata", "Stratum"),
+		"pupils":             append(slices.Clone(crt), "--resample", "pupils"),
+		"both":               append(slices.Clone(crt), "--strata", "Stratum", "--resample", "both"),
+		"residual":           append(slices.Clone(crt), "--resample", "residual"),
+		"ML":                 append(slices.Clone(crt), "--strata", "Stratum", "--method", "ml", "--df", "satterthwaite"),
+		"variances by arm":   append(slices.Clone(crt), "--strata", "Stratum", "--by-arm", "residual"),
+		"least squares":      append(slices.Clone(crt), "--strata", "Stratum", "--model", "ols"),
+		"weighted":           append(slices.Clone(crt), "--strata", "Stratum", "--model", "ols", "--weights", "Pretest"),
+		"weighted, pupils":   append(slices.Clone(crt), "--model", "ols", "--weights", "Pretest", "--resample", "pupils"),
+		"pupils drawn":       mst,
+		"slope":              append(slices.Clone(mst), "--slope", "full"),
+		"three arms":         three,
+		"three arms, pupils": append(slices.Clone(three), "--resample", "pupils", "--model", "ols"),
+	} {
+		out := fitAny(t, append(args, "--bootstrap", "100", "--permute", "20")...)
+		for _, e := range out.(map[string]any)["bootstrap"].(map[string]any)["estimates"].([]any) {
+			term, scale := e.(map[string]any)["term"].(string), e.(map[string]any)["scale"].(string)
+			path := "coefficients/" + term + "/estimate"
+			if scale != "difference" {
+				path = "effect_sizes/" + term + "|" + scale + "/value"
+			}
+			want, err := at(out, path)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			same(t, name, out, "bootstrap/estimates/"+term+"|"+scale+"/estimate", want, 1e-9)
+		}
+		for _, e := range out.(map[string]any)["randomisation_inference"].(map[string]any)["tests"].([]any) {
+			test := e.(map[string]any)
+			if test["statistic"] != "difference" {
+				continue
+			}
+			want, err := at(out, fmt.Sprintf("coefficients/arm: %s vs %s/estimate", test["arm"], test["against"]))
+			if err != nil || !agrees(test["observed"].(float64), want, 1e-9) {
+				t.Errorf("%s: observed %v, estimate %v (%v)", name, test["observed"], want, err)
+			}
+		}
 	}
 }

@@ -367,7 +367,7 @@ func (r *fitRows) refitter(ref *reassignment) (func() sap.Refitter, int, error) 
 		}
 	}
 	method := r.mixedModel()
-	if r.model.value == modelMixed && method.Slope == mixed.NoSlope && len(r.data.Levels) == 1 && ref.schools {
+	if r.model.value == modelMixed && r.plainIntercept() && len(r.data.Levels) == 1 && ref.schools {
 		units := make([]int, len(r.whole.Levels))
 		for i, g := range r.data.Levels[0].Index {
 			units[g] = ref.unit[i]
@@ -456,6 +456,10 @@ func (r *fitRows) leastRefits(ref *reassignment, arm int) (func() sap.Refitter, 
 		}
 	}, 1, nil
 }
+
+// plainIntercept says that the mixed model has random intercepts alone, with one
+// variance each.
+func (r *fitRows) plainIntercept() bool { return r.slope.value == "" && len(r.byArm) == 0 }
 
 // rearmed is the data with the arms of the units as given.
 func (r *fitRows) rearmed(unit, drawn []int) *mixed.Data {
@@ -559,8 +563,8 @@ func (r *fitRows) resampling(out *fitJSON) error {
 	}
 	b := permute.Resampling{What: what, Cluster: cluster, Group: group, Replicates: r.bootstrap, Seed: r.seed, Level: r.confidence}
 	if what == permute.Residual {
-		if r.model.value != modelMixed || r.mixedModel().Slope != mixed.NoSlope {
-			return usagef("--resample residual: for --model mixed without --slope: it resamples the effects of a model's schools")
+		if r.model.value != modelMixed || !r.plainIntercept() {
+			return usagef("--resample residual: for --model mixed without --slope and --by-arm: it resamples the effects of a model's schools")
 		}
 		if err := r.residuals(&b, cluster); err != nil {
 			return err
@@ -576,10 +580,10 @@ func (r *fitRows) resampling(out *fitJSON) error {
 	}
 	scales := []analysis.Scale{analysis.ScaleDifference, analysis.ScaleTotalUnconditional}
 	b.Values = len(arms) * len(scales)
-	if r.mixedModel().Slope != mixed.NoSlope {
+	if r.model.value == modelMixed && !r.plainIntercept() {
 		b.NeedRows = true
 		b.Statistic = func() func(permute.Sample, []float64) error {
-			return func(s permute.Sample, out []float64) error { return r.slopeStatistic(&data, s, out) }
+			return func(s permute.Sample, out []float64) error { return r.rowsStatistic(&data, s, out) }
 		}
 	} else {
 		refits, err := mixed.NewRefitter(&data, mixed.RefitOptions{Method: r.mixedModel().Method, LeastSquares: r.model.value == modelOLS, Weights: r.weights, Unconditional: true, Rows: what != permute.Schools})
@@ -674,10 +678,10 @@ func (r *fitRows) residuals(b *permute.Resampling, cluster []int) error {
 	return err
 }
 
-// slopeStatistic fits a model with random slopes to a bootstrap sample: for each
-// arm the adjusted difference and the effect size in the total SD of the model
-// without covariates.
-func (r *fitRows) slopeStatistic(whole *mixed.Data, s permute.Sample, out []float64) error {
+// rowsStatistic fits a model with random slopes or variances by arm to a
+// bootstrap sample: for each arm the adjusted difference and the effect size in
+// the total SD of the model without covariates.
+func (r *fitRows) rowsStatistic(whole *mixed.Data, s permute.Sample, out []float64) error {
 	data := *whole
 	data.Y, data.Arm = pickFloats(data.Y, s.Rows), pickInts(data.Arm, s.Rows)
 	data.Columns = slices.Clone(data.Columns)
