@@ -90,7 +90,10 @@ func (w *writer) robustness(r *sap.Results) {
 			}
 		}
 		if m.Weighted != nil && i < len(m.Weighted.Contrasts) {
-			row("Weighted by the inverse probability of being analysed"+suffix, short(m.Weighted.Contrasts[i].Difference)...)
+			cells := row("Weighted by the inverse probability of being analysed"+suffix, short(m.Weighted.Contrasts[i].Difference)...)
+			if len(m.Weighted.LeftOut) > 0 {
+				cells[0].Notes = []int{w.note("weights-without-strata", "The model of who is analysed is without the strata: in some of them everybody was, or nobody.")}
+			}
 		}
 		for _, b := range m.Bounds {
 			if b.Arm != c.Arm {

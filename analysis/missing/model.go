@@ -337,7 +337,7 @@ func ModelOf(d *analysis.Dataset, byArm bool) (m Model, dropped []string, err er
 	}
 	if d.Stratum != nil {
 		for s := 1; s < len(d.Strata); s++ {
-			dummy("stratum: "+d.Strata[s], d.Stratum, s)
+			dummy(StratumPrefix+d.Strata[s], d.Stratum, s)
 		}
 	}
 	m.Predictors, dropped = independent(candidates, n)
@@ -386,6 +386,9 @@ func Interaction(a, b Predictor) Predictor {
 
 // OutcomeName is the name of the outcome among the variables of ModelOf.
 const OutcomeName = "(outcome)"
+
+// StratumPrefix begins the name of a stratum's dummy in ModelOf.
+const StratumPrefix = "stratum: "
 
 // ArmPredictor is the name of an arm's dummy in ModelOf.
 func ArmPredictor(arm string) string { return "arm: " + arm }

@@ -41,7 +41,12 @@ type SeparationError struct {
 
 // Error names the columns.
 func (e *SeparationError) Error() string {
-	return fmt.Sprintf("who is observed is predicted perfectly by %q, so its coefficient has no finite value; leave it out or join its levels", e.Columns)
+	const most = 5
+	names, more := e.Columns, ""
+	if len(names) > most {
+		names, more = names[:most], fmt.Sprintf(" and %d more columns", len(names)-most)
+	}
+	return fmt.Sprintf("who is observed is predicted perfectly by %q%s, so its coefficient has no finite value; leave it out or join its levels", names, more)
 }
 
 // ErrSameResponse says that everybody, or nobody, has the response.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"evenhand/analysis"
@@ -948,13 +949,23 @@ func strataOfSchools(d *analysis.Dataset) []int {
 // standard errors.
 const leeReplicates = 500
 
+// isStratum says whether a predictor of missing.ModelOf is a stratum.
+func isStratum(name string) bool { return strings.HasPrefix(name, missing.StratumPrefix) }
+
 // weights weighs those analysed by the inverse probability of having been.
 func (r *Results) weights(d *analysis.Dataset, use attrition.Use) error {
 	model, _, err := missing.ModelOf(d, false)
 	if err != nil {
 		return err
 	}
+	note := &WeightingNote{}
 	w, err := missing.InverseWeights(use.Used, model.Predictors, d.Cluster, d.Arm, true)
+	var told *missing.SeparationError
+	if errors.As(err, &told) && slices.ContainsFunc(told.Columns, isStratum) {
+		// In some stratum everybody is observed, or nobody: the strata are left out.
+		note.LeftOut = []string{"Stratum"}
+		w, err = missing.InverseWeights(use.Used, slices.DeleteFunc(slices.Clone(model.Predictors), func(p missing.Predictor) bool { return isStratum(p.Name) }), d.Cluster, d.Arm, true)
+	}
 	if err != nil {
 		return err
 	}
@@ -980,7 +991,7 @@ func (r *Results) weights(d *analysis.Dataset, use attrition.Use) error {
 	if err != nil {
 		return err
 	}
-	note := &WeightingNote{EffectiveN: w.EffectiveN, Max: w.Max}
+	note.EffectiveN, note.Max = w.EffectiveN, w.Max
 	control := d.Arms[d.Control]
 	for a, arm := range d.Arms {
 		if a == d.Control {

@@ -261,6 +261,7 @@ type BoundsNote struct {
 // inverse probability of having been.
 type WeightingNote struct {
 	Contrasts  []WeightedContrast `json:"contrasts"`
+	LeftOut    []string           `json:"left_out,omitempty"` // of the model of who is observed: "Stratum" where strata tell it for certain
 	EffectiveN float64            `json:"effective_n"`
 	Max        float64            `json:"max_weight"`
 }

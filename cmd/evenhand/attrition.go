@@ -17,7 +17,7 @@ import (
 
 func (a *app) attritionCommand() *cobra.Command {
 	status := command("status", "Who was randomised and lost so far, and what that means",
-		"Attrition of schools and pupils as the records stand: overall, differential, against the What Works\nClearinghouse's boundaries (schools first, then pupils of the schools that stayed) and in the EEF's\nbands; how many more may leave before a boundary is crossed; by reason, stage, stratum, community and\nday. Before the outcomes are in, those count as lost who withdrew from data collection.",
+		"Attrition of schools and pupils as the records stand: overall, differential, against the What Works\nClearinghouse's boundaries (schools first, then pupils of the schools that stayed) and in the EEF's\nbands; how many more may leave before a boundary is crossed; by reason, stage, stratum, community and\nday. Before the plan is run, those count as lost who withdrew from data\ncollection or of whom it is on record why they have no score; others are waited for.",
 		"evenhand attrition status\nevenhand attrition status --format json", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
 			s, err := t.Snapshot(ctx)
@@ -33,7 +33,7 @@ func (a *app) attritionCommand() *cobra.Command {
 }
 
 type attritionJSON struct {
-	AsOf string          `json:"as_of"` // "analysis" or "withdrawals so far"
+	AsOf string          `json:"as_of"` // "analysis", "scores so far" or "withdrawals so far"
 	Flow []trial.ArmFlow `json:"flow"`
 	// The assessment of those whom the outcomes belong to, its padlocks with the
 	// MDES at randomisation; left out with more than two arms.
@@ -46,6 +46,11 @@ func (a *app) attrition(t *conduct.Trial, s conduct.Snapshot) error {
 	out := attritionJSON{AsOf: "analysis", Flow: s.Flow.Arms, Levels: map[string]attrition.Assessment{}, Status: s.Attrition}
 	if s.Last == nil {
 		out.AsOf = "withdrawals so far"
+		for _, x := range s.Records.Scores {
+			if x.Measure == t.Protocol.PrimaryOutcome().ID {
+				out.AsOf = "scores so far"
+			}
+		}
 	}
 	schoolsOnly := t.Protocol.Trial.Measured == "schools"
 	if len(s.Flow.Arms) == 2 {
@@ -58,7 +63,7 @@ func (a *app) attrition(t *conduct.Trial, s conduct.Snapshot) error {
 				f := level.of(s.Flow.Arms[i])
 				analysed := f.Analysed
 				for _, l := range f.Lost {
-					if l.What == conduct.NotCollected {
+					if l.What == conduct.NotCollected || l.What == conduct.NotAnalysed {
 						analysed += l.N // they wait; they are not lost
 					}
 				}

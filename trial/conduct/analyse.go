@@ -361,17 +361,42 @@ func (t *Trial) armFlow(arm trial.Arm, r trial.Records) trial.ArmFlow {
 	return a
 }
 
-// NotCollected is why nobody is analysed before there are outcomes.
-const NotCollected = "outcome not collected yet"
+// Why somebody who is not lost is not analysed either, before the plan is run.
+const (
+	NotCollected = "outcome not collected yet"
+	NotAnalysed  = "score received, not analysed yet"
+)
 
 // flowNow counts the flow before any analysis: those who withdrew from data
-// collection are lost, all others wait.
-func (t *Trial) flowNow(records trial.Records) trial.Flow {
+// collection, and those of whom it is on record why they have no score, are lost;
+// all others wait.
+func (t *Trial) flowNow(records trial.Records) (trial.Flow, error) {
 	var flow trial.Flow
+	d, err := t.Protocol.Dataset(records, t.Protocol.PrimaryOutcome().ID)
+	if err != nil {
+		return flow, err
+	}
+	state := func(i int) string {
+		switch {
+		case d.Observed[i]:
+			return NotAnalysed
+		case d.Lost[i] == trial.LostNoScore:
+			return NotCollected
+		}
+		return d.Lost[i]
+	}
+	of := map[string]map[string]int{} // rows of each school, by state
+	for i, c := range d.Cluster {
+		school := d.Clusters[c]
+		if of[school] == nil {
+			of[school] = map[string]int{}
+		}
+		of[school][state(i)]++
+	}
 	gone := map[string]bool{}
 	for _, w := range records.Withdrawals {
-		if w.StopsData() {
-			gone[w.Level+" "+w.Subject] = true
+		if w.StopsData() && w.Level == "school" {
+			gone[w.Subject] = true
 		}
 	}
 	for _, arm := range t.Protocol.Arms {
@@ -382,30 +407,34 @@ func (t *Trial) flowNow(records trial.Records) trial.Flow {
 				continue
 			}
 			a.Schools.Randomised++
-			if gone["school "+s.ID] {
-				schools[trial.LostSchoolWithdrew]++
-			} else {
-				schools[NotCollected]++
+			for why, n := range of[s.ID] {
+				if t.Protocol.Trial.Measured != "schools" { // else a row is the school itself
+					pupils[why] += n
+					a.Pupils.Randomised += n
+				}
 			}
-		}
-		for _, p := range records.Roster.Pupils {
-			if records.Allocation[p.School].Arm != arm.ID {
-				continue
-			}
-			a.Pupils.Randomised++
+			// A school is where the furthest of its pupils is.
 			switch {
-			case gone["school "+p.School]:
-				pupils[trial.LostSchoolWithdrew]++
-			case gone["pupil "+p.ID]:
-				pupils[trial.LostPupilWithdrew]++
+			case of[s.ID][NotAnalysed] > 0:
+				schools[NotAnalysed]++
+			case of[s.ID][NotCollected] > 0 || len(of[s.ID]) == 0 && !gone[s.ID]:
+				schools[NotCollected]++
+			case len(of[s.ID]) == 0:
+				schools[trial.LostSchoolWithdrew]++
 			default:
-				pupils[NotCollected]++
+				commonest := ""
+				for why, n := range of[s.ID] {
+					if was := of[s.ID][commonest]; n > was || n == was && why < commonest {
+						commonest = why
+					}
+				}
+				schools[commonest]++
 			}
 		}
 		a.Schools.Lost, a.Pupils.Lost = sortedCounts(schools), sortedCounts(pupils)
 		flow.Arms = append(flow.Arms, a)
 	}
-	return flow
+	return flow, nil
 }
 
 // Snapshot is the whole state of a trial at one instant, for reports, bundles
@@ -549,8 +578,9 @@ func (t *Trial) snapshot(tx *store.Tx) (s Snapshot, err error) {
 		s.Beside = append(s.Beside, run)
 	}
 	if last < 0 {
-		s.Flow.Arms = t.flowNow(s.Records).Arms
-		return s, nil
+		now, err := t.flowNow(s.Records)
+		s.Flow.Arms = now.Arms
+		return s, err
 	}
 	run, err := t.analysed(runs[last], s.Records)
 	if err != nil {

@@ -37,7 +37,8 @@ func (t *Trial) missingNow(s Snapshot) (*missing.Table, error) {
 }
 
 // attrition follows the loss of those randomised: before the plan is run of
-// those who withdrew from data collection, afterwards of everybody whom the
+// those who withdrew from data collection or of whom it is on record why they have
+// no score, afterwards of everybody whom the
 // estimate of the primary outcome does not use. Who left without a day of its
 // own is lost on the day of the outcome.
 func (t *Trial) attrition(s Snapshot) (*attrition.Status, error) {
@@ -59,7 +60,7 @@ func (t *Trial) attrition(s Snapshot) (*attrition.Status, error) {
 	} else {
 		use = attrition.Use{Used: make([]bool, len(d.ID)), Reason: slices.Clone(d.Lost)}
 		for i, why := range d.Lost {
-			if why != trial.LostSchoolWithdrew && why != trial.LostPupilWithdrew {
+			if why == "" || why == trial.LostNoScore {
 				use.Used[i], use.Reason[i] = true, "" // they wait, or have a score
 			}
 		}
