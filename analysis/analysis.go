@@ -64,6 +64,9 @@ type Estimand struct {
 	Against   string      `json:"against"`    // the arm it is compared with
 	Set       AnalysisSet `json:"set"`        // who is analysed
 	Subgroup  string      `json:"subgroup"`   // "" for everybody
+	// Role is what the estimate is in a plan: primary, secondary, subgroup
+	// interaction, subgroup within, sensitivity or exploratory; "" outside one.
+	Role string `json:"role,omitempty"`
 }
 
 // Scale says in what an Estimate is measured. An effect size always names the

@@ -275,6 +275,24 @@ func (w *writer) primary() {
 				w.armCell(c.Arm), w.armCell(c.Against), raw, difference[0], difference[1], difference[3], difference[4])
 		})
 	}
+	for _, c := range r.Pairs {
+		suffix := ": " + w.label(c.Arm) + " against " + w.label(c.Against)
+		difference := estimateCells(c.Difference, Score)
+		difference[0].Notes = w.notesOf(c.Difference.Warnings)
+		effect.Rows = append(effect.Rows, Row{Cells: append([]*Cell{words("Adjusted difference" + suffix)}, difference...)},
+			Row{Cells: append([]*Cell{words("Effect size" + suffix)}, estimateCells(c.EffectSize, EffectSize)...), Strong: true})
+	}
+	if t := r.ArmsTest; t != nil {
+		df2 := absent("–")
+		if t.DF2 > 0 {
+			df2 = number(t.DF2, DF)
+		}
+		cells := []*Cell{words("All arms alike: F, its second df"), number(t.F, Score), absent("–"), df2, absent("–"), absent("–"), number(t.P, PValue)}
+		effect.Rows = append(effect.Rows, Row{Cells: cells})
+		paragraphs = append(paragraphs, func() {
+			w.say("That all arms are alike is tested at once: F is {}, with p "+equals(cells[6])+"{}.", cells[1], cells[6])
+		})
+	}
 	for _, p := range paragraphs {
 		p()
 	}

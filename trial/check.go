@@ -673,6 +673,10 @@ func (d *decoder) checkPlan(p *Protocol) {
 		}
 	}
 	d.unique2(at.to("subgroups"), "subgroups", plan.Subgroups)
+	d.checkPairs(p, at)
+	if plan.Multiplicity == "westfall-young" && plan.Redraws == 0 && d.good("plan", "redraws") {
+		d.say(at.to("multiplicity"), "Westfall and Young's way counts redraws, and none are planned", "give `redraws`, e.g. 1000, or choose holm, which needs none")
+	}
 	d.unique2(at.to("missing", "sensitivity"), "analyses", plan.Missing.Sensitivity)
 	if i := slices.Index(plan.Missing.Sensitivity, "reference"); i >= 0 && plan.Missing.ByArm {
 		d.say(at.to("missing", "sensitivity", item(i)), "with each arm imputed by a model of its own nothing ties an arm to the control arm, whose way those lost should have gone", "leave out `reference`, or `by arm`")
@@ -695,6 +699,36 @@ func (d *decoder) checkPlan(p *Protocol) {
 	case measured == "schools" && strings.HasPrefix(plan.EffectSize, "within-"):
 		d.say(at.to("effect size"), "schools are measured, so that there is no spread within schools", "choose total-unconditional, pooled-sd or control-sd")
 	}
+}
+
+// checkPairs checks the comparisons of arms beside those with the control arm.
+func (d *decoder) checkPairs(p *Protocol, at path) {
+	if len(p.Plan.Pairs) == 0 || !d.good("arms") {
+		return
+	}
+	if len(p.Arms) < 3 {
+		d.say(at.to("pairs"), fmt.Sprintf("there are %d arms, and each is compared with the control arm already", len(p.Arms)), "take `pairs` out: it is for three arms or more")
+		return
+	}
+	var arms []string
+	for _, a := range p.Arms {
+		arms = append(arms, a.ID)
+	}
+	for i, text := range p.Plan.Pairs {
+		here := at.to("pairs", item(i))
+		a, b, ok := strings.Cut(text, " vs ")
+		a, b = strings.TrimSpace(a), strings.TrimSpace(b)
+		switch {
+		case !ok:
+			d.say(here, fmt.Sprintf("%q does not name two arms", text), "write e.g. `"+arms[0]+" vs "+arms[1]+"`")
+		case !d.known(here, a, "arm", arms) || !d.known(here, b, "arm", arms):
+		case a == b:
+			d.say(here, fmt.Sprintf("%q compares an arm with itself", text), "name two arms")
+		case p.ControlArm() >= 0 && b == arms[p.ControlArm()]:
+			d.say(here, fmt.Sprintf("%s is compared with the control arm already", a), "take it out")
+		}
+	}
+	d.unique2(at.to("pairs"), "pairs", p.Plan.Pairs)
 }
 
 func (d *decoder) checkSampleSize(p *Protocol) {

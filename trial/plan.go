@@ -2,6 +2,7 @@ package trial
 
 import (
 	"slices"
+	"strings"
 
 	"evenhand/analysis"
 	"evenhand/analysis/sap"
@@ -34,6 +35,10 @@ func (p *Protocol) plan(o Outcome) sap.Plan {
 	plan.Subgroups = slices.Clone(p.Plan.Subgroups)
 	if p.Plan.Multiplicity != "none" {
 		plan.Multiplicity = sap.Multiplicity(p.Plan.Multiplicity)
+	}
+	for _, text := range p.Plan.Pairs {
+		a, b, _ := strings.Cut(text, " vs ")
+		plan.Pairs = append(plan.Pairs, [2]string{strings.TrimSpace(a), strings.TrimSpace(b)})
 	}
 	plan.Missing = &sap.MissingRule{ImputeAbove: float64(p.Plan.Missing.ImputeAbove)}
 	if o.Primary { // how far the answer hangs on what is missing is asked of the primary outcome

@@ -238,7 +238,8 @@ type Plan struct {
 	Posterior    bool          `yaml:"posterior" doc:"yes to give the primary outcome's posterior too, by the same model under weak priors: how probable an effect above each size is; takes some seconds"`
 	Subgroups    []string      `yaml:"subgroups" doc:"yes/no columns of the pupil file: interaction, and the effect within"`
 	Missing      MissingRule   `yaml:"missing" doc:"what is done about missing scores of the primary outcome; of every outcome, what is missing is described"`
-	Multiplicity string        `yaml:"multiplicity" doc:"how p-values of secondary outcomes are adjusted" enum:"none,benjamini-hochberg,holm" default:"none"`
+	Multiplicity string        `yaml:"multiplicity" doc:"how p-values of secondary outcomes are adjusted" enum:"none,benjamini-hochberg,holm,westfall-young" default:"none"`
+	Pairs        []string      `yaml:"pairs" doc:"with three or more arms: further comparisons beside each arm with the control arm, e.g. intense vs light"`
 	PupilColumns []PupilColumn `yaml:"pupil columns" doc:"what else the pupil file says of each pupil"`
 }
 

@@ -144,7 +144,7 @@ func (r *Results) plainClusters(d *analysis.Dataset) error {
 		for _, e := range []*analysis.Estimate{&difference, &size} {
 			e.Estimand, e.Counts = r.estimand(arm, d.Arms[d.Control]), r.Counts
 		}
-		r.PlainClusters = append(r.PlainClusters, PlainContrast{arm, d.Arms[d.Control], difference, size})
+		r.PlainClusters = append(r.PlainClusters, ArmContrast{arm, d.Arms[d.Control], difference, size})
 	}
 	return nil
 }

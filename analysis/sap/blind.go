@@ -55,6 +55,10 @@ func RunBlind(plan Plan, d *analysis.Dataset, order []int, redraw func(i int) []
 		own.Model = MixedModel
 		keep("the partially nested model", "communities are of one arm, so that it tells which that is; the model here is of pupils in schools")
 	}
+	if own.Pairs != nil {
+		own.Pairs = nil
+		keep("pairs of arms", "they are named in the plan")
+	}
 	if own.Compliance != nil {
 		own.Compliance = nil
 		keep("compliance", "sessions were held in one arm, so that they tell which it is")

@@ -13,6 +13,7 @@ import (
 // Posterior is what is believed of the effect after the data, under weak
 // priors, by the model of the plan.
 type Posterior struct {
+	Role     string             `json:"role"`  // sensitivity, or exploratory
 	Model    string             `json:"model"` // with its priors
 	Chains   int                `json:"chains"`
 	Draws    int                `json:"draws"` // of each chain

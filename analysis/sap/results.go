@@ -26,6 +26,7 @@ type Plan struct {
 	Missing      *MissingRule    `json:"missing,omitempty"`      // nil where nothing is planned
 	Compliance   *ComplianceRule `json:"compliance,omitempty"`   // nil where taking part is not defined
 	Multiplicity Multiplicity    `json:"multiplicity,omitempty"` // of the secondary outcomes; "" for none
+	Pairs        [][2]string     `json:"pairs,omitempty"`        // of more than two arms, beside each against the control arm
 }
 
 // The models of a plan.
@@ -75,6 +76,7 @@ type Multiplicity string
 const (
 	BenjaminiHochberg Multiplicity = "benjamini-hochberg" // keeps the share of false findings among findings
 	Holm              Multiplicity = "holm"               // keeps the chance of any false finding
+	WestfallYoung     Multiplicity = "westfall-young"     // the same, by the redraws, which know how the outcomes go together
 )
 
 // Role says what an analysis is in the plan.
@@ -105,14 +107,16 @@ type Results struct {
 
 	// What the plan asks for beside the estimate; nil where it does not, or where
 	// NotRun says why it was not done.
-	Randomisation *Randomisation  `json:"randomisation,omitempty"`
-	PlainClusters []PlainContrast `json:"plain_clusters,omitempty"` // beside the partially nested model
-	Subgroups     []Subgroup      `json:"subgroups,omitempty"`
-	Posterior     *Posterior      `json:"posterior,omitempty"`
-	Missing       *MissingNote    `json:"missing,omitempty"`
-	Compliance    *Compliance     `json:"compliance,omitempty"`
-	Adjusted      *Adjusted       `json:"adjusted,omitempty"` // by Adjust
-	NotRun        []NotRun        `json:"not_run,omitempty"`  // what the plan promises and these data did not allow
+	Randomisation *Randomisation `json:"randomisation,omitempty"`
+	PlainClusters []ArmContrast  `json:"plain_clusters,omitempty"` // beside the partially nested model, as if communities made no difference
+	ArmsTest      *ArmsTest      `json:"arms_test,omitempty"`      // with more than two arms
+	Pairs         []ArmContrast  `json:"pairs,omitempty"`          // as the plan names them
+	Subgroups     []Subgroup     `json:"subgroups,omitempty"`
+	Posterior     *Posterior     `json:"posterior,omitempty"`
+	Missing       *MissingNote   `json:"missing,omitempty"`
+	Compliance    *Compliance    `json:"compliance,omitempty"`
+	Adjusted      *Adjusted      `json:"adjusted,omitempty"` // by Adjust
+	NotRun        []NotRun       `json:"not_run,omitempty"`  // what the plan promises and these data did not allow
 
 	sets *imputedSets // of a run in this process; see Imputed
 }
@@ -125,20 +129,12 @@ type NotRun struct {
 
 // Randomisation is the randomisation test by redraws of the trial's own design.
 type Randomisation struct {
+	Role string `json:"role"` // sensitivity, or exploratory
 	RandomisationTest
 	// Interval holds the constant shifts that the test of the least-squares
 	// difference does not reject; nil where there is none, and Why says why.
 	Interval *analysis.Interval `json:"interval"`
 	Why      string             `json:"why,omitempty"`
-}
-
-// PlainContrast is one arm against the control arm by the model of pupils in
-// schools alone, as if communities made no difference.
-type PlainContrast struct {
-	Arm        string            `json:"arm"`
-	Against    string            `json:"against"`
-	Difference analysis.Estimate `json:"difference"`
-	EffectSize analysis.Estimate `json:"effect_size"` // by the plan's denominator
 }
 
 // Subgroup is the effect by a yes/no column: its interaction with the arm, and
@@ -162,6 +158,7 @@ type SubgroupEffect struct {
 // MissingNote says how much is missing among those randomised and what that
 // does to the estimate. The complete cases are the estimate itself.
 type MissingNote struct {
+	Role      string         `json:"role"`      // sensitivity, or exploratory: of all estimates here
 	Variables []MissingShare `json:"variables"` // the outcome, then the model's covariates
 	Largest   float64        `json:"largest"`   // largest share
 	Indicated bool           `json:"indicated"` // whether it is above the plan's threshold

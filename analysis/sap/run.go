@@ -73,6 +73,7 @@ func Run(plan Plan, d *analysis.Dataset, redraw func(i int) []int) (*Results, er
 		}
 	}
 	r.beside(d, model, use, redraw)
+	r.markRoles()
 	return r, nil
 }
 
@@ -156,6 +157,14 @@ func (r *Results) mixed(d *analysis.Dataset) error {
 			return err
 		}
 	}
+	r.severalArms(d, data.Columns, func(w [][]float64) (ArmsTest, error) {
+		j, err := fit.Joint(w, method)
+		return ArmsTest{F: j.F, DF1: j.DF1, DF2: finite(j.DF2), P: j.P, Method: string(j.Method)}, err
+	}, func(_ string, w []float64) (analysis.Estimate, error) {
+		t, err := fit.Contrast(w, method, r.Plan.Level)
+		return analysis.Estimate{Method: fit.Description, Scale: analysis.ScaleDifference, Value: t.Estimate, SE: t.SE, DF: finite(t.DF), DFMethod: string(t.Method),
+			Statistic: t.Statistic, P: t.P, Interval: analysis.Interval{Low: t.Low, High: t.High, Level: t.Level, Method: t.Method.Label()}, Warnings: fit.Warnings}, err
+	})
 	tests, err := fit.Tests(method, r.Plan.Level)
 	if err != nil {
 		return err
@@ -284,6 +293,13 @@ func (r *Results) linear(d *analysis.Dataset) error {
 			return err
 		}
 	}
+	r.severalArms(d, data.Columns, func(w [][]float64) (ArmsTest, error) {
+		t, err := judged.Naive(w)
+		return ArmsTest(t), err
+	}, func(name string, w []float64) (analysis.Estimate, error) {
+		c, err := judged.Contrast(name, w, r.Plan.Level)
+		return linearEstimate(c, linearMethod), err
+	})
 	return nil
 }
 

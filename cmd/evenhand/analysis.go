@@ -218,7 +218,18 @@ func (a *app) showResults(r sap.Results) {
 		line(fmt.Sprintf("%s vs %s, adjusted difference", c.Arm, c.Against), c.Difference)
 		line(fmt.Sprintf("effect size (%s SD %.3f)", c.EffectSize.Scale, c.EffectSize.SD), c.EffectSize)
 	}
+	for _, c := range r.Pairs {
+		line(fmt.Sprintf("%s vs %s, adjusted difference", c.Arm, c.Against), c.Difference)
+		line(fmt.Sprintf("effect size (%s SD %.3f)", c.EffectSize.Scale, c.EffectSize.SD), c.EffectSize)
+	}
 	a.table(rows)
+	if t := r.ArmsTest; t != nil {
+		df2 := ""
+		if t.DF2 > 0 {
+			df2 = fmt.Sprintf(" and %.1f", t.DF2)
+		}
+		a.say("  all arms alike: F = %.4f with %.0f%s df, p = %.3f (%s)", t.F, t.DF1, df2, t.P, t.Method)
+	}
 	for _, i := range r.ICC {
 		a.say("  ICC %s, %s model: %.4f", i.Level, i.Model, i.Value)
 	}

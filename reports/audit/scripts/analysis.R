@@ -852,6 +852,8 @@ if (length(p) > 0 && !is.na(way)) {
   }
 }
 
+if (identical(method, "westfall-young")) excuse("\\.adjusted\\.", "Westfall and Young's p-values are counted over all redraws at once")
+if (any(vapply(results, function(r) length(r$arms) > 2, NA))) excuse("\\.(arms_test|pairs)", "of several arms this script repeats each against the control arm")
 excuse("\\.plan\\.", "what was planned, held to the protocol by evenhand-verify")
 excuse("\\.fit\\.(iterations|gradient)$", "how our search went")
 
