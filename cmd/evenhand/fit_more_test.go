@@ -4,11 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"evenhand/analysis/mixed"
+	"evenhand/randomize"
 )
 
 const mixedData = "../../analysis/mixed/testdata/"
@@ -284,5 +288,91 @@ func TestFitResamplesItsEstimate(t *testing.T) {
 				t.Errorf("%s: observed %v, estimate %v (%v)", name, test["observed"], want, err)
 			}
 		}
+	}
+}
+
+// A test by a constrained design redraws from its candidates: the p-value is
+// that of refits of what the design itself gives, one by one.
+func TestFitRedrawsAConstrainedDesign(t *testing.T) {
+	const vectors, redraws = "../../randomize/testdata/vectors/constrained", 40
+	text := func(end string) []byte {
+		data, err := os.ReadFile(vectors + end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	design, err := randomize.ParseDesign(text(".design"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roster, err := randomize.ParseRoster(text(".roster"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chance, err := randomize.ParseChance(string(text(".chance")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn, err := randomize.ParseAllocation(text(".allocation"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(3, 3))
+	data := &mixed.Data{Outcome: "y", Arms: []string{"control", "rlc"}, Columns: []mixed.Column{{Name: mixed.Intercept}, {Name: "arm: rlc vs control", Arm: true}}, Levels: []mixed.Level{{Name: "school"}}}
+	csv := "school,arm,y\n"
+	for s, a := range drawn.Assignments {
+		u := rng.NormFloat64()
+		for range 4 {
+			arm, y := 0.0, math.Round(100*(10+u+3*rng.NormFloat64()))/100
+			if a.Arm == "rlc" {
+				arm, y = 1, math.Round(100*(y+1))/100
+			}
+			csv += fmt.Sprintf("%s,%s,%v\n", a.Unit, a.Arm, y)
+			data.Y, data.Arm = append(data.Y, y), append(data.Arm, int(arm))
+			data.Columns[1].Values = append(data.Columns[1].Values, arm)
+			data.Levels[0].Index = append(data.Levels[0].Index, s)
+		}
+	}
+	redraw, err := randomize.Redraws(design, randomize.Wave{Roster: roster, Chance: chance})
+	if err != nil {
+		t.Fatal(err)
+	}
+	estimate := func(arms []int) float64 { // arms as the design numbers them
+		own := *data
+		own.Arm, own.Columns = nil, []mixed.Column{data.Columns[0], {Name: "arm: rlc vs control", Arm: true}}
+		for _, s := range data.Levels[0].Index {
+			a := 0
+			if design.Arms[arms[s]].Name == "rlc" {
+				a = 1
+			}
+			own.Arm, own.Columns[1].Values = append(own.Arm, a), append(own.Columns[1].Values, float64(a))
+		}
+		f, err := mixed.New(&own, mixed.Model{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Coefficients[1].Estimate
+	}
+	first, err := mixed.New(data, mixed.Model{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	observed, extreme := first.Coefficients[1].Estimate, 0
+	for i := range redraws {
+		if math.Abs(estimate(redraw(i))) >= math.Abs(observed)-1e-9 {
+			extreme++
+		}
+	}
+	w := newWorld(t)
+	args := []string{"analysis", "fit", "--data", w.file("f.csv", csv), "--outcome", "y", "--arm", "arm", "--control", "control", "--cluster", "school", "--format", "json",
+		"--permute", fmt.Sprint(redraws), "--design", vectors + ".design", "--roster", vectors + ".roster"}
+	if r := w.give(args...); r.status != exitUsage || !strings.Contains(r.stderr, "--chance is missing") {
+		t.Errorf("without the chance: status %d, %s", r.status, r.stderr)
+	}
+	out := decode[fitJSON](t, w.must(append(args, "--chance", vectors+".chance")...))
+	test := out.Randomisation.Tests[0]
+	if want := float64(1+extreme) / (1 + redraws); test.P != want || !agrees(test.Observed, observed, 1e-9) {
+		t.Errorf("p %v and observed %v, want %v and %v", test.P, test.Observed, want, observed)
 	}
 }
