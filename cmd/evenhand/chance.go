@@ -231,7 +231,7 @@ type offerFlags struct {
 func (f *offerFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.open, "open", nil, "chance two-party: a file with a sealed number (twice)")
 	c.Flags().StringVar(&f.record, "beacon-record", "", "chance beacon: the file with the round's record")
-	c.Flags().StringVar(&f.certificate, "beacon-certificate", "", "beacon nist: the file with the certificate that the pulse names (PEM)")
+	c.Flags().StringVar(&f.certificate, "beacon-certificate", "", "beacon nist: the file with the certificate that the pulse names, and after it its issuers' (PEM)")
 	c.Flags().StringVar(&f.dice, "dice", "", "chance dice: the numbers in the order in which they fell, or - to read them")
 	c.Flags().StringArrayVar(&f.witnesses, "witness", nil, "chance dice: who saw them fall (twice or more)")
 }

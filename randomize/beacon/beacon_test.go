@@ -123,6 +123,69 @@ func TestCertificate(t *testing.T) {
 	}
 }
 
+// TestChain: a certificate is followed through its issuers' to a root carried, at
+// the pulse's time; what does not lead there is refused.
+func TestChain(t *testing.T) {
+	day := func(year int) time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }
+	keys := []*rsa.PrivateKey{must(rsa.GenerateKey(rand.Reader, 2048)), must(rsa.GenerateKey(rand.Reader, 2048)), must(rsa.GenerateKey(rand.Reader, 2048))}
+	issue := func(name string, host []string, of, by int, parent *x509.Certificate, until time.Time) *x509.Certificate {
+		c := &x509.Certificate{SerialNumber: big.NewInt(int64(of + 1)), Subject: pkix.Name{CommonName: name}, NotBefore: day(2020), NotAfter: until, DNSNames: host, IsCA: of < 2, BasicConstraintsValid: true}
+		if of < 2 {
+			c.KeyUsage = x509.KeyUsageCertSign
+		}
+		if parent == nil {
+			parent = c
+		}
+		return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, c, parent, &keys[of].PublicKey, keys[by]))))
+	}
+	pemOf := func(all ...*x509.Certificate) (text []byte) {
+		for _, c := range all {
+			text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+		}
+		return text
+	}
+	root := issue("the root", nil, 0, 0, nil, day(2100))
+	between := issue("the issuer", nil, 1, 0, root, day(2100))
+	leaf := issue("engine.beacon.nist.gov", []string{"engine.beacon.nist.gov"}, 2, 1, between, day(2030))
+	got, err := follow(leaf, pemOf(between), day(2026), pemOf(root))
+	if err != nil || !strings.Contains(got.shown, `made out to engine.beacon.nist.gov, was valid at the pulse's time, and leads through 1 certificates given to the root "the root"`) {
+		t.Errorf("follow = %+v, %v", got, err)
+	}
+	if got, err := follow(leaf, nil, day(2026), pemOf(root)); err != nil || got.shown != "" || !strings.Contains(got.notShown, `issued by "the issuer"; its issuer's signature was not checked`) {
+		t.Errorf("without a chain: %+v, %v", got, err)
+	}
+	for want, x := range map[string]struct {
+		leaf  *x509.Certificate
+		rest  []byte
+		at    time.Time
+		roots []byte
+	}{
+		"expired":                              {leaf, pemOf(between), day(2031), pemOf(root)},
+		"unknown authority":                    {leaf, pemOf(between), day(2026), rootsPEM},
+		"do not lead from":                     {leaf, pemOf(root), day(2026), pemOf(root)},
+		"not to a name below":                  {issue("beacon.nist.gov.example", nil, 2, 1, between, day(2030)), pemOf(between), day(2026), pemOf(root)},
+		"only its issuers' certificates":       {leaf, []byte("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"), day(2026), pemOf(root)},
+		"certificate 1 after the first cannot": {leaf, []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), day(2026), pemOf(root)},
+	} {
+		if _, err := follow(x.leaf, x.rest, x.at, x.roots); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), want) {
+			t.Errorf("follow = %v, want %q", err, want)
+		}
+	}
+	// The roots carried are those that browsers carry, by their SHA-256.
+	want := []string{"cb3ccbb76031e5e0138f8dd39a23f9de47ffc35e43c1144cea27d46a5ab1cb5f", "4348a0e9444c78cb265e058d5e8944b4d84f9662bd26db257f8934a443c70161", "371a00dc0533b3721a7eeb40e8419e70799d2b0a0f2c1d80693165f7cec4ad75"}
+	rest := rootsPEM
+	for _, w := range want {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		if sum := sha256.Sum256(block.Bytes); hex.EncodeToString(sum[:]) != w {
+			t.Errorf("a root has SHA-256 %x, want %s", sum, w)
+		}
+	}
+	if block, _ := pem.Decode(rest); block != nil {
+		t.Error("another root is carried")
+	}
+}
+
 // The constants of quicknet belong together: the chain's hash is made of them.
 func TestChainHash(t *testing.T) {
 	key, _ := hex.DecodeString(PublicKey)

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // pulse is a pulse of the NIST beacon 2.0 as its service gives it in JSON.
@@ -47,7 +48,8 @@ var pastTypes = []string{"previous", "hour", "day", "month", "year"}
 
 // VerifyNIST checks the pulse of the NIST beacon 2.0 with the time stamp
 // committed, written 2006-01-02T15:04:00Z. certificate is the PEM text of the
-// certificate that the pulse names by its SHA-512; without it ("" or nil) the
+// certificate that the pulse names by its SHA-512, and after it, if they are at
+// hand, its issuers' certificates (see follow); without it ("" or nil) the
 // signature cannot be checked, and Verified.NotShown says so. The error wraps
 // ErrRecord.
 //
@@ -99,12 +101,19 @@ func VerifyNIST(record, certificate []byte, at string) (Verified, error) {
 		v.NotShown = append([]string{"the RSA signature: the certificate was not given, so that anybody could have made this pulse; fetch https://beacon.nist.gov/beacon/2.0/certificate/" + strings.ToLower(p.CertificateID)}, v.NotShown...)
 		return v, nil
 	}
-	owner, err := p.checkRSA(signed, signature, certificate)
+	when, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return Verified{}, refuse("its time %q is none", at)
+	}
+	chain, err := p.checkRSA(signed, signature, certificate, when, rootsPEM)
 	if err != nil {
 		return Verified{}, err
 	}
 	v.Shown = append(v.Shown, "the certificate given is the one that the pulse names", "the RSA signature over the signed fields is that of this certificate's key")
-	v.NotShown = append([]string{"that the certificate is NIST's: it calls itself " + owner + "; its issuer's signature and its validity were not checked here"}, v.NotShown...)
+	if chain.shown != "" {
+		v.Shown = append(v.Shown, chain.shown)
+	}
+	v.NotShown = append([]string{chain.notShown}, v.NotShown...)
 	return v, nil
 }
 
@@ -176,29 +185,29 @@ func (p *pulse) signedFields() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// checkRSA holds the certificate to the pulse and the signature (PKCS #1 v1.5
-// with SHA-512) to the certificate, whose owner's name it gives.
-func (p *pulse) checkRSA(signed, signature, certificate []byte) (owner string, err error) {
-	block, _ := pem.Decode(certificate)
+// checkRSA holds the certificate to the pulse, the signature (PKCS #1 v1.5 with
+// SHA-512) to the certificate, and follows that to a root.
+func (p *pulse) checkRSA(signed, signature, certificate []byte, at time.Time, roots []byte) (followed, error) {
+	block, rest := pem.Decode(certificate)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return "", refuse("the certificate is not in PEM form (-----BEGIN CERTIFICATE-----)")
+		return followed{}, refuse("the certificate is not in PEM form (-----BEGIN CERTIFICATE-----)")
 	}
 	id := sha512.Sum512(block.Bytes)
 	if got := hex.EncodeToString(id[:]); !strings.EqualFold(got, p.CertificateID) {
-		return "", refuse("the certificate has SHA-512 %.40s…, the pulse names %.40s…", got, p.CertificateID)
+		return followed{}, refuse("the certificate has SHA-512 %.40s…, the pulse names %.40s…", got, p.CertificateID)
 	}
 	c, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return "", refuse("the certificate cannot be read: %v", err)
+		return followed{}, refuse("the certificate cannot be read: %v", err)
 	}
 	key, ok := c.PublicKey.(*rsa.PublicKey)
 	if !ok {
-		return "", refuse("the certificate's key is not an RSA key")
+		return followed{}, refuse("the certificate's key is not an RSA key")
 	}
 	if err := signedBy(key, signed, signature); err != nil {
-		return "", err
+		return followed{}, err
 	}
-	return fmt.Sprintf("%q, issued by %q", c.Subject.CommonName, c.Issuer.CommonName), nil
+	return follow(c, rest, at, roots)
 }
 
 // signedBy checks the signature over the fields.
