@@ -99,7 +99,7 @@ var consortItems = []item{
 			arms = append(arms, "“"+a.Label+"”")
 		}
 		return "Arms: " + list(arms) + sessionsWords(len(w.p.Delivery.Sessions))
-	}, []string{"programme"}, "what was done in the sessions, and what the control arm did"},
+	}, []string{"programme", "sessions"}, "what was done in the sessions, and what the control arm did"},
 	{"14", "Outcomes: what, how and when measured", func(w *writer) string {
 		var names []string
 		for _, o := range w.p.Outcomes {

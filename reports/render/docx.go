@@ -73,7 +73,7 @@ const docxStyles = `<w:styles xmlns:w="http://schemas.openxmlformats.org/wordpro
 <w:style w:type="paragraph" w:styleId="Subtitle"><w:name w:val="Subtitle"/><w:basedOn w:val="Normal"/><w:next w:val="Normal"/><w:qFormat/><w:pPr><w:pBdr><w:top w:val="single" w:sz="18" w:space="8" w:color="1B1F24"/></w:pBdr><w:spacing w:after="0"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:b/><w:caps/><w:color w:val="57606A"/><w:spacing w:val="12"/><w:sz w:val="17"/></w:rPr></w:style>
 <w:style w:type="paragraph" w:styleId="Heading1"><w:name w:val="heading 1"/><w:basedOn w:val="Normal"/><w:next w:val="Normal"/><w:qFormat/><w:pPr><w:keepNext/><w:keepLines/><w:spacing w:before="420" w:after="160" w:line="240" w:lineRule="auto"/><w:outlineLvl w:val="0"/></w:pPr><w:rPr><w:b/><w:sz w:val="30"/><w:szCs w:val="30"/></w:rPr></w:style>
 <w:style w:type="paragraph" w:styleId="Lead"><w:name w:val="Lead"/><w:basedOn w:val="Normal"/><w:qFormat/><w:rPr><w:sz w:val="25"/><w:szCs w:val="25"/></w:rPr></w:style>
-<w:style w:type="paragraph" w:styleId="Remark"><w:name w:val="Remark"/><w:basedOn w:val="Normal"/><w:qFormat/><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:color w:val="57606A"/><w:sz w:val="17"/><w:szCs w:val="17"/></w:rPr></w:style>
+<w:style w:type="paragraph" w:styleId="Remark"><w:name w:val="Remark"/><w:basedOn w:val="Normal"/><w:qFormat/><w:pPr><w:spacing w:before="60" w:after="100" w:line="264" w:lineRule="auto"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:color w:val="57606A"/><w:sz w:val="17"/><w:szCs w:val="17"/></w:rPr></w:style>
 <w:style w:type="paragraph" w:styleId="Gap"><w:name w:val="Gap"/><w:basedOn w:val="Normal"/><w:qFormat/><w:pPr><w:pBdr><w:left w:val="single" w:sz="24" w:space="8" w:color="7A4B00"/></w:pBdr><w:shd w:val="clear" w:color="auto" w:fill="FDF6E8"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:sz w:val="19"/></w:rPr></w:style>
 <w:style w:type="paragraph" w:styleId="Caption"><w:name w:val="caption"/><w:basedOn w:val="Normal"/><w:next w:val="Normal"/><w:qFormat/><w:pPr><w:keepNext/><w:keepLines/><w:spacing w:before="260" w:after="80"/></w:pPr><w:rPr><w:rFonts w:ascii="Arial" w:hAnsi="Arial" w:cs="Arial"/><w:sz w:val="18"/><w:szCs w:val="18"/></w:rPr></w:style>
 <w:style w:type="paragraph" w:styleId="FigureCaption"><w:name w:val="Figure caption"/><w:basedOn w:val="Caption"/><w:next w:val="Normal"/><w:qFormat/><w:pPr><w:keepNext w:val="0"/><w:spacing w:before="60" w:after="280"/></w:pPr></w:style>
@@ -338,32 +338,47 @@ func (d *docx) pictureRelations() string {
 	return b.String()
 }
 
-// columnWidths shares the text's width out by what the columns hold, in twips.
+// columnWidths shares the text's width out by what the columns hold, in twips:
+// to each at least its longest word, as far as that goes.
 func columnWidths(t *reports.Table) []int {
-	want := make([]float64, len(t.Columns))
-	for i, c := range t.Columns {
-		longest := 0.0
-		for _, word := range strings.Fields(c.Title) {
-			longest = math.Max(longest, figure.Width(word, 160, false))
+	const pad = 170
+	want, need := make([]float64, len(t.Columns)), make([]float64, len(t.Columns))
+	longestWord := func(s string, strong bool) float64 {
+		w := 0.0
+		for _, word := range strings.Fields(s) {
+			w = math.Max(w, figure.Width(word, 160, strong))
 		}
-		want[i] = longest + 160
+		return math.Min(w, 2600) + pad
+	}
+	for i, c := range t.Columns {
+		need[i] = longestWord(c.Title, false)
+		want[i] = need[i]
 		for _, r := range t.Rows {
-			w := figure.Width(figure.Fit(show(r.Cells[i].String()), 5200, 160, r.Strong), 160, r.Strong) + 170
+			text := show(r.Cells[i].String())
+			w := figure.Width(figure.Fit(text, 5200, 160, r.Strong), 160, r.Strong) + pad
 			if !c.Numeric {
 				w = math.Min(w, 3200)
 			}
 			want[i] = math.Max(want[i], w)
+			need[i] = math.Max(need[i], longestWord(text, r.Strong))
 		}
+		need[i] = math.Min(need[i], want[i])
 	}
-	sum := 0.0
-	for _, w := range want {
-		sum += w
+	total := func(all []float64) float64 {
+		sum := 0.0
+		for _, w := range all {
+			sum += w
+		}
+		return sum
 	}
+	spare, least := textWidthTwips-total(want), total(need)
 	out := make([]int, len(want))
 	for i, w := range want {
-		switch spare := textWidthTwips - sum; {
-		case spare < 0:
-			w *= textWidthTwips / sum
+		switch {
+		case least > textWidthTwips: // not even the words have room
+			w = need[i] * textWidthTwips / least
+		case spare < 0: // what is more than the words gives way
+			w = need[i] + (w-need[i])*(textWidthTwips-least)/(total(want)-least)
 		case len(want) == 1:
 			w += spare
 		case i == 0:

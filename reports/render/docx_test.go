@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,11 +46,19 @@ func parts(t testing.TB, b []byte) map[string][]byte {
 // edit changes the document's text as somebody at a keyboard would.
 func edit(t testing.TB, b []byte, old, new string) []byte {
 	t.Helper()
+	return editIn(t, b, "word/document.xml", old, new)
+}
+
+// editIn changes the first place of a package's parts whose names begin so.
+func editIn(t testing.TB, b []byte, part, old, new string) []byte {
+	t.Helper()
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
 	changed := false
-	for name, data := range parts(t, b) {
-		if name == "word/document.xml" {
+	all := parts(t, b)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		data := all[name]
+		if strings.HasPrefix(name, part) && !changed {
 			s := strings.Replace(string(data), old, new, 1)
 			changed = s != string(data)
 			data = []byte(s)
@@ -62,7 +72,7 @@ func edit(t testing.TB, b []byte, old, new string) []byte {
 		}
 	}
 	if !changed {
-		t.Fatalf("%q is not in the document", old)
+		t.Fatalf("%q is not in %s", old, part)
 	}
 	if err := z.Close(); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func XLSX(w io.Writer, r *reports.Report) error {
 	z := zip.NewWriter(w)
 	var names, rels, types strings.Builder
 	for i, s := range sheets {
-		fmt.Fprintf(&names, `<sheet name="%s" sheetId="%d" r:id="rId%d"/>`, s.name, i+1, i+1)
+		fmt.Fprintf(&names, `<sheet name="%s" sheetId="%d" r:id="rId%d"/>`, xmlText(s.name), i+1, i+1)
 		fmt.Fprintf(&rels, `<Relationship Id="rId%d" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet%d.xml"/>`, i+1, i+1)
 		fmt.Fprintf(&types, `<Override PartName="/xl/worksheets/sheet%d.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/>`, i+1)
 	}
@@ -64,6 +64,8 @@ const (
 	styleTitle
 	styleStrong
 	styleMuted
+	styleHeadRight
+	styleFoot
 	styleNumbers
 )
 
@@ -100,18 +102,18 @@ func stylesXML() string {
 	b.WriteString(`<borders count="2"><border><left/><right/><top/><bottom/><diagonal/></border><border><left/><right/><top/><bottom style="thin"><color rgb="FF1B1F24"/></bottom><diagonal/></border></borders>`)
 	b.WriteString(`<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>`)
 	fmt.Fprintf(&b, `<cellXfs count="%d">`, styleNumbers+2*len(numFormats))
-	text := func(font, border int, wrap bool) {
-		a := `<alignment vertical="top"/>`
-		if wrap {
-			a = `<alignment vertical="top" wrapText="1"/>`
-		}
+	text := func(font, border int, align string) {
+		a := `<alignment vertical="top"` + align + `/>`
 		fmt.Fprintf(&b, `<xf numFmtId="49" fontId="%d" fillId="0" borderId="%d" xfId="0" applyNumberFormat="1" applyFont="1" applyBorder="1" applyAlignment="1">%s</xf>`, font, border, a)
 	}
-	text(0, 0, true)
-	text(1, 1, true)
-	text(2, 0, false)
-	text(1, 0, true)
-	text(3, 0, false)
+	const wrap = ` wrapText="1"`
+	text(0, 0, wrap)
+	text(1, 1, wrap)
+	text(2, 0, "")
+	text(1, 0, wrap)
+	text(3, 0, wrap)
+	text(1, 1, ` horizontal="right"`+wrap)
+	text(3, 0, wrap)
 	for i := range numFormats {
 		for font := range 2 {
 			fmt.Fprintf(&b, `<xf numFmtId="%d" fontId="%d" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyFont="1" applyAlignment="1"><alignment vertical="top"/></xf>`, 164+i, font)
@@ -128,16 +130,44 @@ type sheet struct {
 	rows   []string
 	merges []string
 	frozen int // rows that stay in view
+	lines  int // of text that the next row must have room for
 }
 
 func (s *sheet) row(cells ...string) {
 	var b strings.Builder
-	fmt.Fprintf(&b, `<row r="%d">`, len(s.rows)+1)
+	height := ""
+	if s.lines > 1 {
+		height = fmt.Sprintf(` ht="%g" customHeight="1"`, min(13.5*float64(s.lines), 409))
+	}
+	fmt.Fprintf(&b, `<row r="%d"%s>`, len(s.rows)+1, height)
 	for _, c := range cells {
 		b.WriteString(c)
 	}
 	b.WriteString(`</row>`)
 	s.rows = append(s.rows, b.String())
+	s.lines = 0
+}
+
+// fits makes the next row high enough for a text that is wrapped in a column, or
+// in all of them for −1: not every program works that out.
+func (s *sheet) fits(column int, text string, bold bool) {
+	const size, character = 10, 5.4 // points; of a column's width, which counts characters
+	width := 0.0
+	for i, w := range s.widths {
+		if i == column || column < 0 {
+			width += w * character
+		}
+	}
+	s.lines = max(s.lines, len(figure.Wrap(show(text), max(width-6, 20), size, bold, 0)))
+}
+
+// remark adds a line of small type over all columns.
+func (s *sheet) remark(text string) {
+	s.fits(-1, text, false)
+	if n := len(s.widths); n > 1 {
+		s.merges = append(s.merges, s.at(0)+":"+s.at(n-1))
+	}
+	s.row(s.words(0, text, styleFoot))
 }
 
 // at is the address of a column in the next row.
@@ -167,7 +197,7 @@ func (s *sheet) number(column int, v float64, style int) string {
 
 func (s sheet) xml() string {
 	var b strings.Builder
-	b.WriteString(`<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetViews><sheetView workbookViewId="0" showGridLines="0">`)
+	b.WriteString(`<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetPr><pageSetUpPr fitToPage="1"/></sheetPr><sheetViews><sheetView workbookViewId="0" showGridLines="0">`)
 	if s.frozen > 0 {
 		fmt.Fprintf(&b, `<pane ySplit="%d" topLeftCell="A%d" activePane="bottomLeft" state="frozen"/>`, s.frozen, s.frozen+1)
 	}
@@ -187,7 +217,7 @@ func (s sheet) xml() string {
 		}
 		b.WriteString(`</mergeCells>`)
 	}
-	b.WriteString(`</worksheet>`)
+	b.WriteString(`<pageMargins left="0.5" right="0.5" top="0.6" bottom="0.6" header="0.3" footer="0.3"/><pageSetup paperSize="9" orientation="landscape" fitToWidth="1" fitToHeight="0"/></worksheet>`)
 	return b.String()
 }
 
@@ -195,13 +225,16 @@ func xmlText(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(figure.Visible(s))
 }
 
-// sheetName is a table's sheet: "T7 attrition-rates", 31 characters at most.
+// sheetName is a table's sheet: "T7 attrition-rates", 31 characters at most, of
+// which none is among those that Excel refuses. The number makes it unique.
 func sheetName(t *reports.Table) string {
-	name := fmt.Sprintf("T%d %s", t.Number, t.ID)
-	if len(name) > 31 {
-		name = name[:31]
-	}
-	return name
+	name := []rune(fmt.Sprintf("T%d %s", t.Number, strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`:\/?*[]'`, r) {
+			return '-'
+		}
+		return r
+	}, figure.Visible(t.ID))))
+	return string(name[:min(len(name), 31)])
 }
 
 func contentsSheet(r *reports.Report, tables []*reports.Table) sheet {
@@ -209,18 +242,20 @@ func contentsSheet(r *reports.Report, tables []*reports.Table) sheet {
 	s.row(s.words(0, r.Title, styleTitle))
 	s.row(s.words(0, r.Subtitle, styleText))
 	for _, f := range r.Facts {
+		s.fits(1, f.Value, false)
 		s.row(s.words(0, f.Name, styleText), s.words(1, f.Value, styleText))
 	}
 	if r.Draft != "" {
-		s.row(s.words(0, r.Draft, styleStrong))
+		s.remark(r.Draft)
 	}
 	s.row()
 	s.row(s.words(0, "Sheet", styleHead), s.words(1, "Table", styleHead))
 	for _, t := range tables {
+		s.fits(1, t.Title, false)
 		s.row(s.words(0, sheetName(t), styleText), s.words(1, t.Title, styleText))
 	}
 	s.row()
-	s.row(s.words(0, "Numbers have all the digits of the report’s own cells (of a released report: those shown). Made by Evenhand, "+reports.Moment(r.GeneratedAt)+".", styleMuted))
+	s.remark("Numbers have all the digits of the report’s own cells (of a released report: those shown). Made by Evenhand, " + reports.Moment(r.GeneratedAt) + ".")
 	return s
 }
 
@@ -242,7 +277,13 @@ func tableSheet(r *reports.Report, t *reports.Table) sheet {
 		var cells []string
 		at := 0
 		for _, g := range t.Groups {
-			cells = append(cells, s.words(at, g.Title, styleHead))
+			for i := range g.Span {
+				title := ""
+				if i == 0 {
+					title = g.Title
+				}
+				cells = append(cells, s.words(at+i, title, styleHead))
+			}
 			if g.Title != "" && g.Span > 1 {
 				s.merges = append(s.merges, s.at(at)+":"+s.at(at+g.Span-1))
 			}
@@ -252,7 +293,12 @@ func tableSheet(r *reports.Report, t *reports.Table) sheet {
 	}
 	var head []string
 	for i, c := range t.Columns {
-		head = append(head, s.words(i, c.Title, styleHead))
+		style := styleHead
+		if c.Numeric {
+			style = styleHeadRight
+		}
+		s.fits(i, c.Title, true)
+		head = append(head, s.words(i, c.Title, style))
 	}
 	s.row(head...)
 	s.frozen = len(s.rows)
@@ -273,16 +319,17 @@ func tableSheet(r *reports.Report, t *reports.Table) sheet {
 			if i == 0 && row.Inset {
 				text = "    " + text
 			}
+			s.fits(i, text, row.Strong)
 			cells = append(cells, s.shown(i, text, style))
 		}
 		s.row(cells...)
 	}
 	for _, f := range t.Foot {
-		s.row(s.words(0, f, styleMuted))
+		s.remark(f)
 	}
 	for _, n := range r.Notes {
 		if mentions(t, n.Number) {
-			s.row(s.words(0, fmt.Sprintf("[%d] %s", n.Number, n.Text), styleMuted))
+			s.remark(fmt.Sprintf("[%d] %s", n.Number, n.Text))
 		}
 	}
 	return s
@@ -315,6 +362,7 @@ func notesSheet(r *reports.Report) sheet {
 	s := sheet{name: "Notes", widths: []float64{8, 110}}
 	s.row(s.words(0, "Notes to the numbers", styleTitle))
 	for _, n := range r.Notes {
+		s.fits(1, n.Text, false)
 		s.row(s.words(0, strconv.Itoa(n.Number), styleText), s.words(1, n.Text, styleText))
 	}
 	return s
