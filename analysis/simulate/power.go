@@ -22,6 +22,7 @@ type Trial struct {
 	Redraw  func(i int) []int      // arm of each school in draw i; safe for concurrent use
 	Groups  func(arm, n int) []int // sizes of the communities that n schools of an arm are put into; nil for none
 
+	Partial  bool     // whether the mixed model gives communities a variance (partially nested)
 	Linear   bool     // whether schools are measured, and analysed by a regression on schools with HC2 standard errors
 	DF       mixed.DF // of the mixed model
 	Level    float64  // of the intervals; tests are at 1 − Level
@@ -158,20 +159,21 @@ type pupils struct {
 
 	y, x                 []float64
 	arm, school, stratum []int
+	group                []int // community of each row, −1 for none
 	dummies              [][]float64
 	present              []int
 }
 
 // draw fills the rows.
 func (p *pupils) draw(normal, uniform func() float64, arms []int) {
-	p.y, p.x, p.arm, p.school, p.stratum = p.y[:0], p.x[:0], p.arm[:0], p.school[:0], p.stratum[:0]
+	p.y, p.x, p.arm, p.school, p.stratum, p.group = p.y[:0], p.x[:0], p.arm[:0], p.school[:0], p.stratum[:0], p.group[:0]
 	icc := p.a.ICC
 	if p.t.Linear {
 		icc = 1
 	}
 	schoolBase, schoolRest := math.Sqrt(icc*p.a.R2Cluster), math.Sqrt(icc*(1-p.a.R2Cluster))
 	pupilBase, pupilRest := math.Sqrt((1-icc)*p.a.R2Pupil), math.Sqrt((1-icc)*(1-p.a.R2Pupil))
-	community := p.communities(normal, arms)
+	community, group := p.communities(normal, arms)
 	for j, n := range p.t.Pupils {
 		base, rest := schoolBase*normal(), schoolRest*normal()+community[j]
 		if arms[j] != p.t.Control {
@@ -194,18 +196,24 @@ func (p *pupils) draw(normal, uniform func() float64, arms []int) {
 			}
 			p.y, p.x = append(p.y, x+e), append(p.x, x)
 			p.arm, p.school, p.stratum = append(p.arm, arms[j]), append(p.school, j), append(p.stratum, p.t.Stratum[j])
+			p.group = append(p.group, group[j])
 		}
 	}
 }
 
-// communities gives each school the effect of its community. Which schools of
+// communities gives each school the effect of its community, and its number.
+// Which schools of
 // an arm share one does not matter, since schools are alike but for their
 // sizes: they are taken in the roster's order.
-func (p *pupils) communities(normal func() float64, arms []int) []float64 {
-	effect := make([]float64, len(arms))
-	if p.a.ICCCommunity == 0 || p.t.Groups == nil {
-		return effect
+func (p *pupils) communities(normal func() float64, arms []int) (effect []float64, group []int) {
+	effect, group = make([]float64, len(arms)), make([]int, len(arms))
+	for j := range group {
+		group[j] = -1
 	}
+	if p.t.Groups == nil || p.a.ICCCommunity == 0 && !p.t.Partial {
+		return effect, group
+	}
+	groups := 0
 	sd := math.Sqrt(p.a.ICCCommunity)
 	for arm := range p.t.Arms {
 		var members []int
@@ -216,14 +224,18 @@ func (p *pupils) communities(normal func() float64, arms []int) []float64 {
 		}
 		at := 0
 		for _, size := range p.t.Groups(arm, len(members)) {
-			shared := sd * normal()
-			for _, j := range members[at:min(at+size, len(members))] {
-				effect[j] = shared
+			shared := 0.0
+			if sd > 0 {
+				shared = sd * normal()
 			}
+			for _, j := range members[at:min(at+size, len(members))] {
+				effect[j], group[j] = shared, groups
+			}
+			groups++
 			at += size
 		}
 	}
-	return effect
+	return effect, group
 }
 
 // columns are the model's: intercept, arms, strata against the first that has
@@ -273,6 +285,9 @@ func (p *pupils) columns() []mixed.Column {
 
 func (p *pupils) mixed() (f found) {
 	d := &mixed.Data{Outcome: "outcome", Y: p.y, Columns: p.columns(), Levels: []mixed.Level{{Name: "School", Index: p.school}}, Arm: p.arm, Arms: p.t.Arms, Control: p.t.Control}
+	if p.t.Partial {
+		d.Levels = append([]mixed.Level{{Name: "Community", Index: p.group}}, d.Levels...)
+	}
 	fit, err := mixed.New(d, mixed.Model{})
 	if err != nil {
 		return found{err: err}

@@ -118,6 +118,20 @@ func TestPowerStrataLossesCommunities(t *testing.T) {
 	if !(some.Arms[0].Power.Value > none.Arms[0].Power.Value+0.1) {
 		t.Errorf("type I error %v, with communities %v", none.Arms[0].Power.Value, some.Arms[0].Power.Value)
 	}
+	// The partially nested model gives communities their variance: 8 of them.
+	y := halves(96, 8)
+	y.Groups = func(arm, n int) []int {
+		if arm == 0 {
+			return nil
+		}
+		return []int{6, 6, 6, 6, 6, 6, 6, 6}
+	}
+	ignored := powered(t, y, Assumed{ICC: 0.05, ICCCommunity: 0.1}, 600)
+	y.Partial = true
+	modelled := powered(t, y, Assumed{ICC: 0.05, ICCCommunity: 0.1}, 600)
+	if e := modelled.Arms[0].Power.Value; !(e < 0.085) || !(ignored.Arms[0].Power.Value > 0.15) { // .05 ± 4 standard errors
+		t.Errorf("type I error %v by the partially nested model, %v without communities", e, ignored.Arms[0].Power.Value)
+	}
 	if some.Arms[0].Formula != nil && some.Arms[0].Formula.Design != "cra2-communities" {
 		t.Errorf("formula of %s", some.Arms[0].Formula.Design)
 	}

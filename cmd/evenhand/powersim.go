@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evenhand/analysis/mixed"
+	"evenhand/analysis/sap"
 	"evenhand/analysis/simulate"
 	"evenhand/randomize"
 	"evenhand/trial"
@@ -109,7 +110,7 @@ func onlyUsed(c *cobra.Command, s simulate.Trial, assumed *simulate.Assumed) err
 func toSimulate(ctx context.Context, t *conduct.Trial, size int, seed uint64) (*poweredJSON, simulate.Trial, error) {
 	plan := t.Protocol.Plans()[0]
 	out := &poweredJSON{Model: plan.Model, DF: plan.DF, Level: plan.Level, Adjusted: []string{}, LeftOut: []string{}}
-	s := simulate.Trial{Linear: plan.Model == "linear", DF: mixed.DF(plan.DF), Level: plan.Level, Control: t.Protocol.ControlArm()}
+	s := simulate.Trial{Linear: plan.Model == sap.LinearModel, Partial: plan.Model == sap.PartiallyNested, DF: mixed.DF(plan.DF), Level: plan.Level, Control: t.Protocol.ControlArm()}
 	if s.Linear {
 		out.DF = ""
 	}
@@ -236,6 +237,9 @@ func (a *app) showPowered(out *poweredJSON) {
 	if out.Model != "linear" {
 		size += " and " + count(s.Pupils, "pupil")
 		model = "mixed model, " + out.DF
+		if out.Model == sap.PartiallyNested {
+			model = "partially nested " + model
+		}
 		assumed += fmt.Sprintf("; ICC %v, R² of pupils %v, pupils lost %v", s.Assumed.ICC, s.Assumed.R2Pupil, s.Assumed.LostPupils)
 	}
 	a.say("%d trials of %s, strata: %d (%s), drawn by method %s, seed %d", s.Trials, size, s.Strata, from, out.Method, s.Seed)
