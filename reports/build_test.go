@@ -2,6 +2,8 @@ package reports_test
 
 import (
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -235,5 +237,35 @@ func TestThreeArms(t *testing.T) {
 	}
 	if c := cell(t, r, "headline", "Key Stage 2 reading, scaled score: Light programme", "Effect size"); c.Kind != reports.Number {
 		t.Error("no effect of the third arm")
+	}
+}
+
+// The list of pictures' names has every picture of a report.
+func TestPicturesAreNamed(t *testing.T) {
+	for _, f := range build(t, planned()).Figures() {
+		if name := strings.TrimSuffix(f.ID, "-figure"); !slices.Contains(reports.Pictures, name) {
+			t.Errorf("%s is not in the list of pictures", name)
+		}
+	}
+}
+
+// The blind picture is made without knowing where a stratum's schools went, and
+// shows sizes only.
+func TestBlindDraw(t *testing.T) {
+	got := reports.BlindDraw([]reports.DrawnInto{{Stratum: "London", Schools: 5}, {Schools: 3}}, []int{3, 5})
+	if texts := strings.Join(got.Texts(), " | "); texts != "Stratum, schools | Arms, schools | the draw | 5 | London | 3 | all schools | 5 | arm A | 3 | arm B" {
+		t.Errorf("the picture says %q", texts)
+	}
+	in := sample.Input()
+	open, err := reports.DrawPicture(in.Protocol, in.Drawn)
+	if err != nil || !strings.Contains(open.Description(), "Business as usual: 12 schools") {
+		t.Errorf("%v, %q", err, open.Description())
+	}
+	var many []reports.DrawnInto
+	for i := range 61 {
+		many = append(many, reports.DrawnInto{Stratum: strconv.Itoa(i), Arm: "control", Schools: 1})
+	}
+	if _, err := reports.DrawPicture(in.Protocol, many); err == nil || !strings.Contains(err.Error(), "strata") {
+		t.Errorf("61 strata: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"sort"
@@ -200,46 +201,49 @@ func stratumName(s string) string {
 	return s
 }
 
-// BlindDraw is the picture of a draw for those who must not learn arms: the
-// strata, and how large the arms are under letters, with all schools running
-// through one band. What stratum went where is not in it.
-func BlindDraw(drawn []DrawnInto) figure.Drawing {
-	f := figure.Ribbons{Title: "The draw, arms hidden", FromHead: "Stratum, schools", ToHead: "Arms, schools", Middle: "the draw", Desc: "Strata and arms of the draw. Which stratum’s schools went where is not shown, nor which arm is which."}
-	var strata []string
-	size := map[string]int{}
-	sizes := map[string]int{}
+// DrawPicture is the picture of a draw by itself.
+func DrawPicture(p *trial.Protocol, drawn []DrawnInto) (figure.Drawing, error) {
+	w := &writer{builder: builder{r: &Report{}, notes: map[string]int{}}, in: Input{Drawn: drawn}, p: p}
 	for _, d := range drawn {
-		if !contains(strata, d.Stratum) {
-			strata = append(strata, d.Stratum)
+		if d.Community > 0 {
+			w.in.Communities = append(w.in.Communities, Community{Arm: d.Arm, Number: d.Community})
 		}
-		size[d.Stratum] += d.Schools
-		sizes[d.Arm] += d.Schools
 	}
-	sort.Strings(strata)
-	var left []int // schools of each arm, largest first: letters say nothing but size
-	for _, n := range sizes {
-		left = append(left, n)
+	w.section("draw", "The draw")
+	w.drawn()
+	for _, f := range w.r.Figures() {
+		return f.Drawing, nil
 	}
+	return nil, fmt.Errorf("there are more than %d strata, which is more than a picture can show", mostStrata)
+}
+
+// BlindDraw is the picture of a draw for those who must not learn arms: how many
+// schools the strata and the arms have, and all of them running through one
+// band. It is made without knowing what stratum's schools went where.
+func BlindDraw(strata []DrawnInto, arms []int) figure.Drawing {
+	f := figure.Ribbons{Title: "The draw, arms hidden", FromHead: "Stratum, schools", ToHead: "Arms, schools", Middle: "the draw", Desc: "Strata and arms of the draw. Which stratum’s schools went where is not shown, nor which arm is which."}
+	left := slices.Clone(arms) // largest first: letters say nothing but size
 	slices.SortFunc(left, func(a, b int) int { return b - a })
 	for i, n := range left {
 		f.To = append(f.To, figure.End{Label: "arm " + string(rune('A'+i%26)), Text: count(n).String(), Arm: figure.Arm{Index: 2 + i}})
 	}
 	at := 0
 	for i, s := range strata {
-		f.From = append(f.From, figure.End{Label: stratumName(s), Text: count(size[s]).String()})
-		for n := size[s]; n > 0; { // filled up in order: no more than the sizes
+		f.From = append(f.From, figure.End{Label: stratumName(s.Stratum), Text: count(s.Schools).String()})
+		for n := s.Schools; n > 0 && at < len(left); { // filled up in order: only the sizes are shown
 			take := min(n, left[at])
 			f.Ribbons = append(f.Ribbons, figure.Ribbon{From: i, To: at, N: take})
-			n -= take
-			if left[at] -= take; left[at] == 0 && at < len(left)-1 {
+			n, left[at] = n-take, left[at]-take
+			if left[at] == 0 {
 				at++
-			} else if take == 0 {
-				break
 			}
 		}
 	}
 	return f
 }
+
+// Pictures names the pictures that a report may have.
+var Pictures = []string{"every", "flow", "stages", "progress", "draw", "detectable", "attrition", "balance", "scores", "means", "scales", "effects", "subgroups", "missing", "posterior", "communities", "dose", "met"}
 
 // bins cuts values at multiples of a round width into about twenty bins. All
 // sets of one measure are cut alike. low and high are the least and the greatest

@@ -277,6 +277,45 @@ func (a *app) lint(ctx context.Context, t *conduct.Trial, want wanted, file io.R
 	return best, nil
 }
 
+// inLines writes names between commas, in lines that fit a terminal.
+func inLines(names []string) string {
+	var b strings.Builder
+	at := 0
+	for i, name := range names {
+		if i > 0 {
+			name = ", " + name
+		}
+		if at += len(name); at > 96 {
+			b.WriteString(",\n")
+			name = strings.TrimPrefix(name, ", ")
+			at = len(name)
+		}
+		b.WriteString(name)
+	}
+	return b.String() + "."
+}
+
+// pictureForm checks that a file's ending is that of a picture.
+func pictureForm(out string) error {
+	if form := strings.ToLower(filepath.Ext(out)); out != "" && form != ".svg" && form != ".png" {
+		return usagef("--out %s: the ending says the form: .svg or .png", out)
+	}
+	return nil
+}
+
+// printPicture prints a picture as SVG, or writes it in the form that the
+// file's ending asks for.
+func (a *app) printPicture(out, name string, d figure.Drawing) error {
+	if err := pictureForm(out); err != nil {
+		return err
+	}
+	if strings.EqualFold(filepath.Ext(out), ".png") {
+		file, _, _ := figure.PNG(d)
+		return a.printText(out, string(file))
+	}
+	return a.printText(out, d.Draw(name+"-"))
+}
+
 func (a *app) reportParts() []*cobra.Command {
 	var tableOut, figureOut string
 	var d documentFlags
@@ -308,12 +347,11 @@ func (a *app) reportParts() []*cobra.Command {
 	table.Flags().StringVar(&tableOut, "out", "", "write it to a file")
 	d.add(table)
 	picture := command("figure [NAME]", "Write a picture of the report: SVG or PNG",
-		"Print one picture of the report as SVG (lines and real text), or write it to a file: the ending of\n--out says the form, .svg or .png (300 dots to the inch). Without a name, list the pictures that the\nreport has now. A name may be given without its -figure.",
+		"Print one picture of the report as SVG (lines and real text), or write it to a file: the ending of\n--out says the form, .svg or .png (300 dots to the inch). Without a name, list the pictures that the\nreport has now. A name may be given without its -figure. The names are:\n"+inLines(reports.Pictures),
 		"evenhand report figure\nevenhand report figure flow --out flow.svg\nevenhand report figure flow --out flow.png", one("name"),
 		func(ctx context.Context, args []string) error {
-			form := strings.ToLower(filepath.Ext(figureOut))
-			if figureOut != "" && form != ".svg" && form != ".png" {
-				return usagef("--out %s: the ending says the form: .svg or .png", figureOut)
+			if err := pictureForm(figureOut); err != nil {
+				return err
 			}
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
 				r, err := a.theReport(ctx, t, d)
@@ -323,14 +361,9 @@ func (a *app) reportParts() []*cobra.Command {
 				var parts []part
 				for _, f := range r.Figures() {
 					parts = append(parts, part{f.ID, f.Number, f.Title})
-					if len(args) == 0 || strings.TrimSuffix(f.ID, "-figure") != strings.TrimSuffix(args[0], "-figure") {
-						continue
+					if len(args) == 1 && strings.TrimSuffix(f.ID, "-figure") == strings.TrimSuffix(args[0], "-figure") {
+						return a.printPicture(figureOut, f.ID, f.Drawing)
 					}
-					if form == ".png" {
-						file, _, _ := figure.PNG(f.Drawing)
-						return a.printText(figureOut, string(file))
-					}
-					return a.printText(figureOut, f.Drawing.Draw(f.ID+"-")+"\n")
 				}
 				if len(args) == 1 {
 					return noPart("figure", args[0], parts)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evenhand/randomize"
+	"evenhand/reports"
 	"evenhand/trial"
 	"evenhand/trial/conduct"
 )
@@ -184,7 +185,34 @@ func (a *app) drawCommand() *cobra.Command {
 				a.say("PASS  drawn again: all %d schools are as recorded; digest %s", v.Schools, v.Digest)
 			})
 		}))
-	return group("draw", "The lots: rehearse, commit, run, show, verify, replay, record, letters, kit", rehearse, a.drawCommitCommand(), a.commitmentCommand(), a.drawRunCommand(), show, verify, a.replayCommand(),
+	var pictureOut string
+	picture := command("picture", "Picture the draw: strata at the left, communities and arms at the right",
+		"Print a picture of the draw as SVG, or write it to a file (.svg or .png): how many schools of each\nstratum were drawn into which community and arm. It names no school. People whom the protocol keeps\nblind get one with the sizes of strata and arms only, arms as letters, and nothing between them.",
+		"evenhand draw picture\nevenhand draw picture --out draw.png", noArgs,
+		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			c, err := t.DrawnCounts(ctx)
+			if err != nil {
+				return err
+			}
+			if c.Crossed == nil {
+				strata := make([]reports.DrawnInto, len(c.Strata))
+				for i, s := range c.Strata {
+					strata[i] = reports.DrawnInto{Stratum: s.Stratum, Schools: s.Schools}
+				}
+				return a.printPicture(pictureOut, "draw", reports.BlindDraw(strata, c.Arms))
+			}
+			drawn := make([]reports.DrawnInto, len(c.Crossed))
+			for i, d := range c.Crossed {
+				drawn[i] = reports.DrawnInto(d)
+			}
+			drawing, err := reports.DrawPicture(t.Protocol, drawn)
+			if err != nil {
+				return err
+			}
+			return a.printPicture(pictureOut, "draw", drawing)
+		}))
+	picture.Flags().StringVar(&pictureOut, "out", "", "write it to a file: .svg or .png")
+	return group("draw", "The lots: rehearse, commit, run, show, picture, verify, replay, record, letters, kit", rehearse, a.drawCommitCommand(), a.commitmentCommand(), a.drawRunCommand(), show, picture, verify, a.replayCommand(),
 		a.balanceCommand(), a.probabilitiesCommand(), a.recordCommand(), a.kitCommand(), a.lettersCommand(), a.reportErrorCommand(), a.annulCommand())
 }
 

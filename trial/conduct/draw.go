@@ -1,6 +1,7 @@
 package conduct
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -603,6 +604,80 @@ type DrawView struct {
 	Annulment  *store.Annulment
 	Rehearsals int // before the draw
 	Entry      int // number of the draw's entry in the ledger
+}
+
+// DrawnCounts is how many schools were drawn from where into where.
+type DrawnCounts struct {
+	Strata  []StratumCount // by name
+	Arms    []int          // schools of each arm, the largest first: no arm is named
+	Crossed []DrawnCount   // by stratum, arm and community; nil for somebody who is to stay blind
+}
+
+// StratumCount is a stratum's number of schools.
+type StratumCount struct {
+	Stratum string
+	Schools int
+}
+
+// DrawnCount is how many schools of a stratum were drawn into an arm and one of
+// its communities; Community is 0 where it has none.
+type DrawnCount struct {
+	Stratum, Arm string
+	Community    int
+	Schools      int
+}
+
+// DrawnCounts counts the draw. Somebody who is to stay blind gets what the
+// locked design and roster say anyway, and no stratum's arms.
+func (t *Trial) DrawnCounts(ctx context.Context) (c DrawnCounts, err error) {
+	err = t.read(ctx, func(tx *store.Tx) error {
+		waves, err := drawnWaves(tx)
+		if err != nil {
+			return err
+		}
+		if len(waves) == 0 {
+			return errNotDrawn
+		}
+		lines, err := tx.Assignments()
+		if err != nil {
+			return err
+		}
+		stratumOf := map[string]string{}
+		for _, w := range waves {
+			for _, u := range w.Roster.Units {
+				stratumOf[u.ID] = u.Stratum
+			}
+		}
+		strata, arms, crossed := map[string]int{}, map[string]int{}, map[DrawnCount]int{}
+		for _, l := range lines {
+			s := stratumOf[l.School]
+			strata[s]++
+			arms[l.Arm]++
+			crossed[DrawnCount{Stratum: s, Arm: l.Arm, Community: l.Community}]++
+		}
+		for _, s := range sortedKeys(strata) {
+			c.Strata = append(c.Strata, StratumCount{s, strata[s]})
+		}
+		for _, n := range arms {
+			c.Arms = append(c.Arms, n)
+		}
+		slices.SortFunc(c.Arms, func(a, b int) int { return b - a })
+		var blind *BlindError
+		if err := t.mayKnowArms(tx); errors.As(err, &blind) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		for d, n := range crossed {
+			d.Schools = n
+			c.Crossed = append(c.Crossed, d)
+		}
+		slices.SortFunc(c.Crossed, func(a, b DrawnCount) int {
+			return cmp.Or(strings.Compare(a.Stratum, b.Stratum), strings.Compare(a.Arm, b.Arm), a.Community-b.Community)
+		})
+		return nil
+	})
+	return c, err
 }
 
 // ShowDraw gives the draw with its texts. Somebody who is to stay blind gets
