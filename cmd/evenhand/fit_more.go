@@ -290,7 +290,7 @@ type fitMonths struct {
 	Note       string  `json:"note"`
 }
 
-const monthsNote = "a convention for readers, not an estimate; check the table against the funder's current one (--months gives another)"
+const monthsNote = "a convention for readers, not an estimate; check the table against the funder's current one, or give another with --months"
 
 // monthsOf adds months of progress for each arm.
 func (r *fitRows) monthsOf(out *fitJSON) error {
@@ -341,7 +341,7 @@ func (a *app) showMonths(all []fitMonths) {
 		if m.Beyond {
 			text += " or more"
 		}
-		a.say("months of progress, %s: %s (%s; %s)", m.Term, text, m.Table, m.Note)
+		a.say("months of progress, %s: %s, by the %s; %s", m.Term, text, m.Table, m.Note)
 	}
 }
 
