@@ -521,7 +521,8 @@ type ImputedValue struct {
 
 // Imputed gives the values that r's imputations rest on, by imputation, then
 // variable, then row, so that somebody else can pool them; nil where nothing was
-// imputed. Results that were read back impute again, which gives the same.
+// imputed. A run keeps them for one call, since they are large; after that, and
+// for results that were read back, they are imputed again, which gives the same.
 func (r *Results) Imputed(d *analysis.Dataset) ([]ImputedValue, error) {
 	if r.Missing == nil || r.Missing.Imputation == nil {
 		return nil, nil
@@ -541,6 +542,7 @@ func (r *Results) Imputed(d *analysis.Dataset) ([]ImputedValue, error) {
 	for _, c := range d.Covariates {
 		levels[c.Name] = c.Levels
 	}
+	defer func() { r.sets = nil }()
 	var all []ImputedValue
 	for s, set := range r.sets.sets.Sets {
 		full, err := missing.Complete(d, r.sets.model, set)
