@@ -33,7 +33,7 @@ func marTrial(g *rand.Rand, schools, perSchool int) (Model, []float64) {
 			op = append(op, g.Float64() > 1/(1+math.Exp(2.3-0.5*x)))
 		}
 	}
-	return Model{Cluster: school, Predictors: []Predictor{{"arm", arm}, {"aux", aux}}, Imputations: 10, BurnIn: 150, Between: 15,
+	return Model{Cluster: school, Predictors: []Predictor{{Name: "arm", Values: arm}, {Name: "aux", Values: aux}}, Imputations: 10, BurnIn: 150, Between: 15,
 		Incomplete: []Variable{{Name: "y", Kind: Continuous, Values: y, Observed: oy}, {Name: "pre", Kind: Continuous, Values: pre, Observed: op}}}, arm
 }
 
@@ -179,7 +179,7 @@ func factorTrial(g *rand.Rand, schools, perSchool int) Model {
 	for i := range all {
 		all[i] = true
 	}
-	return Model{Cluster: school, Predictors: []Predictor{{"arm", arm}}, Imputations: 10, BurnIn: 150, Between: 15, Incomplete: []Variable{
+	return Model{Cluster: school, Predictors: []Predictor{{Name: "arm", Values: arm}}, Imputations: 10, BurnIn: 150, Between: 15, Incomplete: []Variable{
 		{Name: "y", Kind: Continuous, Values: y, Observed: all}, {Name: "pre", Kind: Continuous, Values: pre, Observed: op}, {Name: "group", Kind: Factor, Levels: 3, Values: group, Observed: og}}}
 }
 

@@ -41,6 +41,7 @@ type sampler struct {
 	r2c          int // of the r2, continuous: they come first
 	starts       []int
 	x            [][]float64 // k columns of n, the first all 1
+	fine, fine2  []int       // of x, and of w, those that latents are regressed on
 	y            [][]float64 // r columns of n
 	groups       []*latents  // of each variable: the categorical one it is a latent of; nil for continuous
 	cells        [][]int     // rows of each variable to draw
@@ -174,15 +175,21 @@ func (s *sampler) drawLatent(a []float64, p int) bool {
 	var l []float64
 	for t := s.rc; t < r; t++ {
 		first := s.groups[t].first
-		d := k + first
+		at := append(append([]int(nil), s.fine...), make([]int, first)...)
+		for o := range first {
+			at[len(s.fine)+o] = k + o
+		}
+		d := len(at)
 		rhs := make([]float64, d)
-		for i := range d {
-			rhs[i] = a[i*p+k+t]
+		for i, c := range at {
+			rhs[i] = a[c*p+k+t]
 		}
 		if t == first { // a factor's latents are regressed on the same
 			l = make([]float64, d*d)
-			for i := range d {
-				copy(l[i*d:(i+1)*d], a[i*p:i*p+d])
+			for i, c := range at {
+				for j, e := range at {
+					l[i*d+j] = a[c*p+e]
+				}
 				l[i*d+i] += 1 / (latentSD * latentSD)
 			}
 			if !cholesky(l, d) {
@@ -194,13 +201,16 @@ func (s *sampler) drawLatent(a []float64, p int) bool {
 			rhs[i] += s.g.NormFloat64()
 		}
 		backward(l, d, rhs)
-		gamma := rhs[k:]
+		gamma := rhs[len(s.fine):]
 		for i := range k {
-			v := rhs[i]
+			v := 0.0
 			for o, g := range gamma {
 				v += s.b[i*r+o] * g
 			}
 			s.b[i*r+t] = v
+		}
+		for i, c := range s.fine {
+			s.b[c*r+t] += rhs[i]
 		}
 		own := 1.0
 		for o := range t {
@@ -393,13 +403,16 @@ func (s *sampler) drawLatent2() bool {
 	r, kw, q := s.r, s.kw, s.q
 	for o := s.r2c; o < s.r2; o++ {
 		first := s.groups2[o].first
-		d := kw + r + first
+		f := len(s.fine2)
+		d := f + r + first
 		l, rhs := make([]float64, d*d), make([]float64, d)
 		x := make([]float64, d)
 		for j, u := range s.u {
-			copy(x, s.w[j])
-			copy(x[kw:], u)
-			copy(x[kw+r:], s.y2[j][:first])
+			for i, c := range s.fine2 {
+				x[i] = s.w[j][c]
+			}
+			copy(x[f:], u)
+			copy(x[f+r:], s.y2[j][:first])
 			for a, v := range x {
 				rhs[a] += v * s.y2[j][o]
 				for b := range a + 1 {
@@ -421,13 +434,16 @@ func (s *sampler) drawLatent2() bool {
 			rhs[i] += s.g.NormFloat64()
 		}
 		backward(l, d, rhs)
-		gamma := rhs[kw:]
+		gamma := rhs[f:]
 		for i := range kw {
-			v := rhs[i]
+			v := 0.0
 			for h := range first {
 				v += s.b2[i*s.r2+h] * gamma[r+h]
 			}
 			s.b2[i*s.r2+o] = v
+		}
+		for i, c := range s.fine2 {
+			s.b2[c*s.r2+o] += rhs[i]
 		}
 		at, own := r+o, 1.0
 		for h := range at {
@@ -611,7 +627,12 @@ type Imputations struct {
 const (
 	WarnConvergence = "imputation-not-converged"
 	WarnFewSets     = "few-imputations"
+	WarnRare        = "rare-category"
 )
+
+// rareCategory is how many must have a category of a factor for its chains to
+// settle as other parameters' do.
+const rareCategory = 20
 
 // describePrior says the prior in words.
 func describePrior(m Model) string {

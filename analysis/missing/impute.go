@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sort"
 	"sync"
 
@@ -111,6 +112,27 @@ func impute(m Model) (*Imputations, error) {
 	if worst.RHat > 1.05 {
 		out.Warnings = append(out.Warnings, analysis.Warning{Code: WarnConvergence,
 			Text: fmt.Sprintf("The imputation chains have not settled (R-hat of %s is %.3f, and should be below 1.05); run more iterations.", worst.Parameter, worst.RHat)})
+	}
+	for _, v := range m.Incomplete {
+		if v.Kind != Factor || v.School {
+			continue
+		}
+		have := make([]int, v.Levels)
+		for i, ok := range v.Observed {
+			if ok {
+				have[int(v.Values[i])]++
+			}
+		}
+		for c, n := range have {
+			if n < rareCategory {
+				name := v.latentName(c)
+				if c == 0 {
+					name = v.Name + ", first category"
+				}
+				out.Warnings = append(out.Warnings, analysis.Warning{Code: WarnRare,
+					Text: fmt.Sprintf("Only %d have %s: its chains settle slowly; joining it with another category would mend that.", n, name)})
+			}
+		}
 	}
 	lost := 0.0
 	for v, n := range out.Imputed {
@@ -233,6 +255,12 @@ func (m Model) part(rows []int) (*part, error) {
 		}
 		s.x[1+c] = v
 		p.xMeans, p.xScales = append(p.xMeans, mean), append(p.xScales, sd)
+	}
+	s.fine = []int{0}
+	for c, pred := range m.Predictors {
+		if !pred.Coarse {
+			s.fine = append(s.fine, 1+c)
+		}
 	}
 	s.xx = make([]float64, s.k*s.k)
 	for i := range s.k {
@@ -358,6 +386,9 @@ func (m Model) identified(p *part) error {
 		variable := m.Incomplete[v]
 		var seen []Predictor
 		for _, pred := range m.Predictors {
+			if pred.Coarse && variable.Kind != Continuous {
+				continue
+			}
 			some := Predictor{Name: pred.Name}
 			for _, r := range p.rows {
 				if variable.Observed[r] {
@@ -433,6 +464,7 @@ func (m Model) schoolVariables(p *part) error {
 	}
 	s.y2, s.w = make([][]float64, s.m), make([][]float64, s.m)
 	columns := []int{}
+	s.fine2 = nil
 	for c, x := range s.x {
 		same := true
 		for j := range s.m {
@@ -441,6 +473,9 @@ func (m Model) schoolVariables(p *part) error {
 			}
 		}
 		if same {
+			if slices.Contains(s.fine, c) {
+				s.fine2 = append(s.fine2, len(columns))
+			}
 			columns = append(columns, c)
 		}
 	}

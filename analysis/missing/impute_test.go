@@ -26,7 +26,7 @@ func crt24(t testing.TB) (Model, golden.Table) {
 	}
 	return Model{
 		Incomplete: []Variable{{Name: "y", Kind: Continuous, Values: tab.Floats("y"), Observed: observed}},
-		Predictors: []Predictor{{"treat", tab.Floats("treat")}, {"pre", pre}, {"fsm", tab.Floats("fsm")}},
+		Predictors: []Predictor{{Name: "treat", Values: tab.Floats("treat")}, {Name: "pre", Values: pre}, {Name: "fsm", Values: tab.Floats("fsm")}},
 		Cluster:    codes,
 	}, tab
 }
@@ -126,7 +126,7 @@ func simulated(seed uint64, schools, perSchool int, hide bool) (y, pre, fsm, siz
 
 func joint(seed uint64, schools, perSchool int) Model {
 	y, pre, fsm, size, oy, op, of, os, arm, school := simulated(seed, schools, perSchool, true)
-	return Model{Cluster: school, Predictors: []Predictor{{"arm", arm}}, Seed: seed, Incomplete: []Variable{
+	return Model{Cluster: school, Predictors: []Predictor{{Name: "arm", Values: arm}}, Seed: seed, Incomplete: []Variable{
 		{Name: "y", Kind: Continuous, Values: y, Observed: oy}, {Name: "fsm", Kind: Binary, Values: fsm, Observed: of},
 		{Name: "pre", Kind: Continuous, Values: pre, Observed: op}, {Name: "size", Kind: Continuous, School: true, Values: size, Observed: os}}}
 }
@@ -253,7 +253,9 @@ func TestImputeRefuses(t *testing.T) {
 		"one imputation":     func(m *Model) { m.Imputations = 1 },
 		"no rows":            func(m *Model) { m.Cluster = nil },
 		"one school":         func(m *Model) { m.Cluster = make([]int, len(m.Cluster)) },
-		"predictor twice":    func(m *Model) { m.Predictors = append(m.Predictors, Predictor{"treat too", m.Predictors[0].Values}) },
+		"predictor twice": func(m *Model) {
+			m.Predictors = append(m.Predictors, Predictor{Name: "treat too", Values: m.Predictors[0].Values})
+		},
 		"constant predictor": func(m *Model) { m.Predictors[0].Values = make([]float64, len(m.Cluster)) },
 		"predictor with NaN": func(m *Model) { m.Predictors[0].Values[3] = math.NaN() },
 		"short predictor":    func(m *Model) { m.Predictors[0].Values = []float64{1} },
@@ -470,7 +472,7 @@ func TestConvergenceMeasures(t *testing.T) {
 // outcome and the baseline, and these with a binary variable and one of schools.
 func BenchmarkImpute(b *testing.B) {
 	y, pre, _, _, oy, op, _, _, arm, school := simulated(8, 114, 44, true)
-	two := Model{Cluster: school, Predictors: []Predictor{{"arm", arm}}, Seed: 1, Incomplete: []Variable{
+	two := Model{Cluster: school, Predictors: []Predictor{{Name: "arm", Values: arm}}, Seed: 1, Incomplete: []Variable{
 		{Name: "y", Kind: Continuous, Values: y, Observed: oy}, {Name: "pre", Kind: Continuous, Values: pre, Observed: op}}}
 	for _, c := range []struct {
 		name string
@@ -523,7 +525,7 @@ func categorical(seed uint64, schools, perSchool int) (m Model, group, kind, are
 			ok, oa = append(ok, seenK), append(oa, seenA)
 		}
 	}
-	return Model{Cluster: school, Predictors: []Predictor{{"arm", arm}}, Seed: seed, Incomplete: []Variable{
+	return Model{Cluster: school, Predictors: []Predictor{{Name: "arm", Values: arm}}, Seed: seed, Incomplete: []Variable{
 		{Name: "y", Kind: Continuous, Values: y, Observed: oy}, {Name: "group", Kind: Factor, Levels: 3, Labels: []string{"none", "one", "two"}, Values: group, Observed: og},
 		{Name: "kind", Kind: Binary, School: true, Values: kind, Observed: ok}, {Name: "area", Kind: Factor, Levels: 3, School: true, Values: area, Observed: oa}}}, group, kind, area
 }
@@ -633,6 +635,22 @@ func TestCategoryToldForCertain(t *testing.T) {
 	im, err := Impute(m)
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Three who alone have a category are named.
+	rare := m
+	rare.Incomplete = append([]Variable(nil), m.Incomplete...)
+	v := rare.Incomplete[1]
+	v.Levels, v.Labels, v.Values = 4, append(append([]string(nil), v.Labels...), "rare"), append([]float64(nil), v.Values...)
+	left := 3
+	for i, ok := range v.Observed {
+		if ok && left > 0 {
+			v.Values[i] = 3
+			left--
+		}
+	}
+	rare.Incomplete[1] = v
+	if told, err := Impute(rare); err != nil || !strings.Contains(fmt.Sprint(told.Warnings), "Only 3 have group: rare") {
+		t.Errorf("%v, %v", told, err)
 	}
 	right, lost := 0, 0
 	for _, s := range im.Sets {

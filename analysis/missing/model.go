@@ -56,6 +56,10 @@ func (v Variable) latentName(category int) string {
 type Predictor struct {
 	Name   string
 	Values []float64
+	// Coarse leaves the predictor out of the models of categorical variables, which
+	// then differ by it through their schools' effects: a stratum of which nobody
+	// has a rare category would have no coefficient there.
+	Coarse bool
 }
 
 // Model is an imputation model and how it is run.
@@ -338,6 +342,7 @@ func ModelOf(d *analysis.Dataset, byArm bool) (m Model, dropped []string, err er
 	if d.Stratum != nil {
 		for s := 1; s < len(d.Strata); s++ {
 			dummy(StratumPrefix+d.Strata[s], d.Stratum, s)
+			candidates[len(candidates)-1].Coarse = true
 		}
 	}
 	m.Predictors, dropped = independent(candidates, n)

@@ -400,7 +400,7 @@ func TestInverseProbabilityWeights(t *testing.T) {
 	ref := golden.Statistics(t).At("s6_missing", "ipw_crt24")
 	m, tab := crt24(t)
 	observed := m.Incomplete[0].Observed
-	columns := []Predictor{{"treat", tab.Floats("treat")}, {"pre", tab.Floats("pre")}, {"fsm", tab.Floats("fsm")}}
+	columns := []Predictor{{Name: "treat", Values: tab.Floats("treat")}, {Name: "pre", Values: tab.Floats("pre")}, {Name: "fsm", Values: tab.Floats("fsm")}}
 	arm := make([]int, tab.Rows)
 	for i, a := range tab.Floats("treat") {
 		arm[i] = int(a)
@@ -482,7 +482,7 @@ func TestDropOutModel(t *testing.T) {
 			second[i] = 1
 		}
 	}
-	columns := []Predictor{{"arm", tab.Floats("arm")}, {"ks1", tab.Floats("ks1")}, {"fsm", tab.Floats("fsm")}, {"stratum: 2", second}}
+	columns := []Predictor{{Name: "arm", Values: tab.Floats("arm")}, {Name: "ks1", Values: tab.Floats("ks1")}, {Name: "fsm", Values: tab.Floats("fsm")}, {Name: "stratum: 2", Values: second}}
 	f, err := FitLogistic(lost, columns, codes, 0.95)
 	if err != nil {
 		t.Fatal(err)
@@ -517,20 +517,20 @@ func TestDropOutModel(t *testing.T) {
 
 func TestSeparation(t *testing.T) {
 	response := []bool{true, true, true, false, false, false, true, false}
-	perfect := Predictor{"left early", []float64{0, 0, 0, 1, 1, 1, 0, 1}}
-	noise := Predictor{"score", []float64{3, 1, 4, 1, 5, 9, 2, 6}}
+	perfect := Predictor{Name: "left early", Values: []float64{0, 0, 0, 1, 1, 1, 0, 1}}
+	noise := Predictor{Name: "score", Values: []float64{3, 1, 4, 1, 5, 9, 2, 6}}
 	var sep *SeparationError
 	if _, err := FitLogistic(response, []Predictor{perfect, noise}, nil, 0.95); !errors.As(err, &sep) || !strings.Contains(err.Error(), "left early") {
 		t.Errorf("perfect prediction: %v", err)
 	}
 	// Quasi-separation: nobody in one level is lost.
-	if _, err := FitLogistic([]bool{true, true, true, true, false, true, false, true}, []Predictor{{"x", []float64{1, 1, 1, 1, 0, 0, 0, 0}}}, nil, 0.95); !errors.As(err, &sep) {
+	if _, err := FitLogistic([]bool{true, true, true, true, false, true, false, true}, []Predictor{{Name: "x", Values: []float64{1, 1, 1, 1, 0, 0, 0, 0}}}, nil, 0.95); !errors.As(err, &sep) {
 		t.Errorf("quasi-separation: %v", err)
 	}
 	if _, err := FitLogistic(ones(8), []Predictor{noise}, nil, 0.95); !errors.Is(err, ErrSameResponse) {
 		t.Errorf("everybody observed: %v", err)
 	}
-	for name, columns := range map[string][]Predictor{"collinear": {noise, {"twice", []float64{6, 2, 8, 2, 10, 18, 4, 12}}}, "short": {{"x", []float64{1}}}, "NaN": {{"x", []float64{1, 2, math.NaN(), 4, 5, 6, 7, 8}}}} {
+	for name, columns := range map[string][]Predictor{"collinear": {noise, {Name: "twice", Values: []float64{6, 2, 8, 2, 10, 18, 4, 12}}}, "short": {{Name: "x", Values: []float64{1}}}, "NaN": {{Name: "x", Values: []float64{1, 2, math.NaN(), 4, 5, 6, 7, 8}}}} {
 		if _, err := FitLogistic(response, columns, nil, 0.95); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
