@@ -33,7 +33,7 @@ func (a *app) analysisCommand() *cobra.Command {
 			}
 			return a.printRun(*run)
 		}))
-	return group("analysis", "Estimates: run the plan, or fit a model to any CSV file", a.runCommand(), show, a.rehearseAnalysisCommand(), a.unblindCommand(), a.fitCommand(), a.compareCommand(), a.explainCommand(), a.simulateCommand(), a.roomPackCommand(), a.roomReturnCommand())
+	return group("analysis", "Estimates: run the plan, or fit a model to any CSV file", a.runCommand(), show, a.rehearseAnalysisCommand(), a.unblindCommand(), a.fitCommand(), a.compareCommand(), a.explainCommand(), a.simulateCommand(), a.networkCommand(), a.roomPackCommand(), a.roomReturnCommand())
 }
 
 func (a *app) runCommand() *cobra.Command {

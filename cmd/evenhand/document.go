@@ -309,11 +309,24 @@ func (a *app) printPicture(out, name string, d figure.Drawing) error {
 	if err := pictureForm(out); err != nil {
 		return err
 	}
+	return a.printText(out, drawn(out, name, d))
+}
+
+// drawn is a picture in the form that a file's ending asks for.
+func drawn(out, name string, d figure.Drawing) string {
 	if strings.EqualFold(filepath.Ext(out), ".png") {
 		file, _, _ := figure.PNG(d)
-		return a.printText(out, string(file))
+		return string(file)
 	}
-	return a.printText(out, d.Draw(name+"-"))
+	return d.Draw(name + "-")
+}
+
+// writePicture writes a picture beside what a command prints.
+func (a *app) writePicture(out string, d figure.Drawing) error {
+	return writeFile(out, false, func(w io.Writer) error {
+		_, err := io.WriteString(w, drawn(out, "picture", d))
+		return err
+	})
 }
 
 func (a *app) reportParts() []*cobra.Command {
