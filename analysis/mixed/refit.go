@@ -58,12 +58,11 @@ type refitData struct {
 	total                     []float64 // sum of within
 	row                       []float64 // rows × (varying + pairs): deviations from the school's mean and their products, weighted
 
-	arms     []int // columns that are arms' dummies
-	armOf    []int // arm of each
-	nArms    int
-	constant bool  // arms are constant within schools and in no product
-	why      error // why arms cannot be redrawn, where they cannot
-	models   []refitModel
+	arms   []int // columns that are arms' dummies
+	armOf  []int // arm of each
+	nArms  int
+	why    error // why arms cannot be redrawn, where they cannot
+	models []refitModel
 }
 
 // refitModel is one of the models fitted.
