@@ -459,13 +459,7 @@ func (r *Results) imputed(d *analysis.Dataset, withSizes bool) (imputedFit, erro
 			continue
 		}
 		if !withSizes {
-			// The pooling has degrees of freedom of its own: what is wanted here is
-			// the standard error, which only Kenward and Roger adjust.
-			method := mixed.Z
-			if mixed.DF(r.Plan.DF) == mixed.KenwardRoger {
-				method = mixed.KenwardRoger
-			}
-			t, err := fit.Test(mixed.ArmTerm(arm, d.Arms[d.Control]), method, r.Plan.Level)
+			t, err := fit.Test(mixed.ArmTerm(arm, d.Arms[d.Control]), r.seMethod(), r.Plan.Level)
 			if err != nil {
 				return out, err
 			}
@@ -505,9 +499,51 @@ func (r *Results) imputations(d *analysis.Dataset) (missing.Model, *missing.Impu
 	if err != nil {
 		return model, nil, err
 	}
+	warnings := withoutUnseen(d, &model)
 	model.Imputations, model.Seed = r.Plan.Missing.Imputations, r.seed()
 	sets, err := missing.Impute(model)
+	if err == nil {
+		sets.Warnings = append(sets.Warnings, warnings...)
+	}
 	return model, sets, err
+}
+
+// withoutUnseen takes strata out of the imputation's predictors in which nobody
+// has a value of some variable, as where a stratum's one school left: nothing
+// says how they differ. Their values are imputed as in the first stratum.
+func withoutUnseen(d *analysis.Dataset, m *missing.Model) (warnings []analysis.Warning) {
+	parts := 1
+	if m.ByArm != nil {
+		parts = len(d.Arms)
+	}
+	m.Predictors = slices.DeleteFunc(slices.Clone(m.Predictors), func(p missing.Predictor) bool {
+		if !isStratum(p.Name) {
+			return false
+		}
+		for _, v := range m.Incomplete {
+			if v.School {
+				continue
+			}
+			seen := make([]bool, parts)
+			for i, x := range p.Values {
+				if x != 0 && v.Observed[i] {
+					if parts == 1 {
+						seen[0] = true
+					} else {
+						seen[m.ByArm[i]] = true
+					}
+				}
+			}
+			if !slices.Contains(seen, false) {
+				continue
+			}
+			name := strings.TrimPrefix(p.Name, missing.StratumPrefix)
+			warnings = append(warnings, analysis.Warning{Code: "stratum-without-values", Text: fmt.Sprintf("Nobody in the stratum %s has a score (or one of the baseline), so that nothing says how the stratum differs: what is missing there was imputed as if in the stratum %s.", name, d.Strata[0])})
+			return true
+		}
+		return false
+	})
+	return warnings
 }
 
 // ImputedValue is a value that was missing and was imputed.
@@ -648,7 +684,7 @@ func (r *Results) impute(d *analysis.Dataset, delta, reference bool) error {
 		wait.Wait()
 		return all, errors.Join(faults...)
 	}
-	if (delta || reference) && mixed.DF(r.Plan.DF) != mixed.KenwardRoger { // whose standard error a refit does not give
+	if delta || reference {
 		for _, c := range completed {
 			s, err := r.shiftable(c, d.Observed)
 			if err != nil { // a model that is not refitted from sums
@@ -771,12 +807,18 @@ func (r *Results) impute(d *analysis.Dataset, delta, reference bool) error {
 }
 
 // shiftable is a completed dataset whose imputed scores are shifted many times:
-// its rows are read once, and each refit costs their outcome's sums only.
+// its rows are read once, and each refit costs their outcome's sums only. A
+// model that a Refitter does not know, or a standard error that it does not
+// give, is refitted by mixed.Shifts, which is slower.
 type shiftable struct {
-	refitter *mixed.Refitter
-	y, own   []float64 // the outcome, and room for a shifted one
+	refitter *mixed.Refitter // nil where it will not do
+	data     *mixed.Data
+	own      []float64 // room for a shifted outcome
 	imputed  []int     // arm of each row whose score was imputed, -1 for the others
 	out      []mixed.Refit
+	shifts   map[int]*mixed.Shifts // by arm
+	method   mixed.DF
+	level    float64
 }
 
 func (r *Results) shiftable(completed *analysis.Dataset, observed []bool) (*shiftable, error) {
@@ -788,12 +830,16 @@ func (r *Results) shiftable(completed *analysis.Dataset, observed []bool) (*shif
 	if err != nil {
 		return nil, err
 	}
-	s := &shiftable{y: data.Y, own: make([]float64, len(data.Y)), imputed: make([]int, len(data.Y))}
+	s := &shiftable{data: data, own: make([]float64, len(data.Y)), imputed: make([]int, len(data.Y)), method: r.seMethod(), level: r.Plan.Level}
 	for i, k := range used.Rows {
 		s.imputed[i] = -1
 		if !observed[k] {
 			s.imputed[i] = completed.Arm[k]
 		}
+	}
+	if r.Plan.Model == PartiallyNested || s.method == mixed.KenwardRoger {
+		s.shifts = map[int]*mixed.Shifts{}
+		return s, nil
 	}
 	if s.refitter, err = mixed.NewRefitter(data, mixed.RefitOptions{Rows: true}); err != nil {
 		return nil, err
@@ -802,10 +848,23 @@ func (r *Results) shiftable(completed *analysis.Dataset, observed []bool) (*shif
 	return s, nil
 }
 
+// seMethod is the plan's way to a standard error. The pooling of imputations has
+// degrees of freedom of its own; only Kenward and Roger adjust the standard
+// error.
+func (r *Results) seMethod() mixed.DF {
+	if mixed.DF(r.Plan.DF) == mixed.KenwardRoger {
+		return mixed.KenwardRoger
+	}
+	return mixed.Z
+}
+
 // refit gives each arm's difference and standard error with the imputed scores
 // of an arm shifted.
 func (s *shiftable) refit(arm int, shift float64) ([]analysis.Estimate, error) {
-	for i, y := range s.y {
+	if s.refitter == nil {
+		return s.refitNew(arm, shift)
+	}
+	for i, y := range s.data.Y {
 		if s.imputed[i] == arm {
 			y += shift
 		}
@@ -817,6 +876,43 @@ func (s *shiftable) refit(arm int, shift float64) ([]analysis.Estimate, error) {
 	all := make([]analysis.Estimate, len(s.out))
 	for e, f := range s.out {
 		all[e] = analysis.Estimate{Value: f.Estimate, SE: f.SE}
+	}
+	return all, nil
+}
+
+// refitNew is refit without a Refitter.
+func (s *shiftable) refitNew(arm int, shift float64) ([]analysis.Estimate, error) {
+	var fit *mixed.Fit
+	var err error
+	if !slices.Contains(s.imputed, arm) { // nothing of the arm was imputed
+		fit, err = mixed.New(s.data, mixed.Model{})
+	} else if s.shifts[arm] == nil {
+		z := make([]float64, len(s.imputed))
+		for i, a := range s.imputed {
+			if a == arm {
+				z[i] = 1
+			}
+		}
+		if s.shifts[arm], err = mixed.NewShifts(s.data, mixed.Model{}, z); err != nil {
+			return nil, err
+		}
+	}
+	if err == nil && fit == nil {
+		fit, err = s.shifts[arm].At(shift)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []analysis.Estimate
+	for _, c := range fit.Coefficients {
+		if !c.Arm {
+			continue
+		}
+		t, err := fit.Test(c.Name, s.method, s.level)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, analysis.Estimate{Value: t.Estimate, SE: t.SE})
 	}
 	return all, nil
 }
