@@ -255,7 +255,10 @@ func (f *fitFlags) check() error {
 	if f.changed["wild"] && f.cluster == "" {
 		say("--wild turns the signs of whole schools' residuals: --cluster is missing")
 	}
-	if f.resampled && f.cluster == "" {
+	if f.resampled && f.partial != "" {
+		say("--bootstrap: schools of a community would have to be drawn together, and others alone; leave --partial out")
+	}
+	if f.resampled && f.cluster == "" && len(f.levels) == 0 {
 		say("--bootstrap resamples schools, or pupils in schools: --cluster is missing")
 	}
 	for _, with := range []struct {

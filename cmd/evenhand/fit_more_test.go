@@ -262,6 +262,8 @@ func TestFitResamplesItsEstimate(t *testing.T) {
 		"weighted, pupils":   append(slices.Clone(crt), "--model", "ols", "--weights", "Pretest", "--resample", "pupils"),
 		"pupils drawn":       mst,
 		"slope":              append(slices.Clone(mst), "--slope", "full"),
+		"classes":            {"--data", dir + "sim_3lvl.csv", "--outcome", "Posttest", "--arm", "Treat", "--levels", "School,Class", "--covariates", "Pretest"},
+		"classes, pupils":    {"--data", dir + "sim_3lvl.csv", "--outcome", "Posttest", "--arm", "Treat", "--levels", "School,Class", "--resample", "both"},
 		"three arms":         three,
 		"three arms, pupils": append(slices.Clone(three), "--resample", "pupils", "--model", "ols"),
 	} {

@@ -457,9 +457,11 @@ func (r *fitRows) leastRefits(ref *reassignment, arm int) (func() sap.Refitter, 
 	}, 1, nil
 }
 
-// plainIntercept says that the mixed model has random intercepts alone, with one
-// variance each.
-func (r *fitRows) plainIntercept() bool { return r.slope.value == "" && len(r.byArm) == 0 }
+// plainIntercept says that the mixed model has a random intercept of schools
+// alone, with one variance.
+func (r *fitRows) plainIntercept() bool {
+	return r.slope.value == "" && len(r.byArm) == 0 && len(r.levelNames) == 1
+}
 
 // rearmed is the data with the arms of the units as given.
 func (r *fitRows) rearmed(unit, drawn []int) *mixed.Data {
@@ -529,9 +531,6 @@ type fitResampled struct {
 // total SD of the model without covariates.
 func (r *fitRows) resampling(out *fitJSON) error {
 	what := permute.Resample(r.resample.value)
-	if len(r.levelNames) != 1 || r.partial != "" {
-		return usagef("--bootstrap: for a model of pupils in schools (--cluster alone)")
-	}
 	place := map[int]int{}
 	cluster := make([]int, len(r.school.Codes))
 	var group []int
@@ -564,7 +563,7 @@ func (r *fitRows) resampling(out *fitJSON) error {
 	b := permute.Resampling{What: what, Cluster: cluster, Group: group, Replicates: r.bootstrap, Seed: r.seed, Level: r.confidence}
 	if what == permute.Residual {
 		if r.model.value != modelMixed || !r.plainIntercept() {
-			return usagef("--resample residual: for --model mixed without --slope and --by-arm: it resamples the effects of a model's schools")
+			return usagef("--resample residual: for --model mixed without --slope, --levels and --by-arm: it resamples the effects of a model's schools")
 		}
 		if err := r.residuals(&b, cluster); err != nil {
 			return err
@@ -572,6 +571,9 @@ func (r *fitRows) resampling(out *fitJSON) error {
 	}
 	data := *r.data
 	data.Levels = []mixed.Level{{Name: r.clusterName, Index: cluster}}
+	if len(r.data.Levels) > 1 {
+		data.Levels = append(data.Levels, r.data.Levels[1:]...)
+	}
 	var arms []int // the arm of each effect
 	for a := range r.data.Arms {
 		if a != r.data.Control {
@@ -678,8 +680,8 @@ func (r *fitRows) residuals(b *permute.Resampling, cluster []int) error {
 	return err
 }
 
-// rowsStatistic fits a model with random slopes or variances by arm to a
-// bootstrap sample: for each arm the adjusted difference and the effect size in
+// rowsStatistic fits a model with random slopes, more levels or variances by arm
+// to a bootstrap sample: for each arm the adjusted difference and the effect size in
 // the total SD of the model without covariates.
 func (r *fitRows) rowsStatistic(whole *mixed.Data, s permute.Sample, out []float64) error {
 	data := *whole
@@ -691,6 +693,10 @@ func (r *fitRows) rowsStatistic(whole *mixed.Data, s permute.Sample, out []float
 		}
 	}
 	data.Levels = []mixed.Level{{Name: whole.Levels[0].Name, Index: s.Cluster}}
+	for _, l := range whole.Levels[1:] { // a school drawn twice has its classes twice
+		rows := mixed.Level{Name: l.Name, Index: pickInts(l.Index, s.Rows)}
+		data.Levels = append(data.Levels, mixed.Within(data.Levels[len(data.Levels)-1], rows))
+	}
 	fit, err := mixed.New(&data, r.mixedModel())
 	if err != nil {
 		return err
