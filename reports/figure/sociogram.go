@@ -140,6 +140,13 @@ func (p Sociogram) draw() (*canvas, float64) {
 					heaviest = math.Max(heaviest, t.Weight)
 				}
 			}
+			radius := func(m Member) float64 {
+				size := m.Size
+				if !(size > 0) {
+					size = 1
+				}
+				return 4.6 * math.Sqrt(math.Min(size, 6))
+			}
 			for _, t := range n.Ties {
 				if t.A < 0 || t.B < 0 || t.A >= len(places) || t.B >= len(places) || t.A == t.B {
 					continue
@@ -147,7 +154,8 @@ func (p Sociogram) draw() (*canvas, float64) {
 				a, b := places[t.A], places[t.B]
 				if d := math.Hypot(b.X-a.X, b.Y-a.Y); t.Arrow && d > 20 {
 					ux, uy := (b.X-a.X)/d, (b.Y-a.Y)/d
-					tip := XY{b.X - ux*6, b.Y - uy*6}
+					gap := radius(n.Members[t.B]) + 1.5
+					tip := XY{b.X - ux*gap, b.Y - uy*gap}
 					back := XY{tip.X - ux*6, tip.Y - uy*6}
 					c.area([]XY{tip, {back.X - uy*3, back.Y + ux*3}, {back.X + uy*3, back.Y - ux*3}}, "head", ruleColour)
 					b = back
@@ -158,11 +166,7 @@ func (p Sociogram) draw() (*canvas, float64) {
 				}
 			}
 			for i, m := range n.Members {
-				size := m.Size
-				if !(size > 0) {
-					size = 1
-				}
-				c.mark(places[i].X, places[i].Y, 4.6*math.Sqrt(math.Min(size, 6)), m.Arm)
+				c.mark(places[i].X, places[i].Y, radius(m), m.Arm)
 			}
 			for i, m := range n.Members {
 				if m.Label == "" {
@@ -172,9 +176,9 @@ func (p Sociogram) draw() (*canvas, float64) {
 				label := Fit(m.Label, cell*0.62, small-1.5, false)
 				w := Width(label, small-1.5, false)
 				x := math.Max(left+w/2, math.Min(q.X, left+cell-w/2))
-				below := 14.5
+				below := radius(m) + 10
 				if q.Y < y+38+side/2 { // away from the middle, where the lines are
-					below = -8
+					below = -radius(m) - 3.5
 				}
 				c.text(x, q.Y+below, label, style{small - 1.5, false, "ink"}, middle)
 			}
