@@ -230,10 +230,14 @@ func noPart(kind, name string, parts []part) error {
 // lint holds a Word file to the record. What a report says of the ledger is of
 // the moment when it was built, which is an entry of the ledger itself: so the
 // ledger is taken as it stood at the build that fits the file best.
-func (a *app) lint(ctx context.Context, t *conduct.Trial, want wanted, file io.ReaderAt, size int64) (*render.Checked, error) {
+func (a *app) lint(ctx context.Context, t *conduct.Trial, want wanted, release releaseFlags, file io.ReaderAt, size int64) (*render.Checked, error) {
 	s, err := t.Snapshot(ctx)
 	if err != nil {
 		return nil, err
+	}
+	action := "report build"
+	if release.rule.value != "none" {
+		action = "report release"
 	}
 	type stand struct {
 		entries int
@@ -242,8 +246,20 @@ func (a *app) lint(ctx context.Context, t *conduct.Trial, want wanted, file io.R
 	const builds = 20 // the latest so many
 	stands := []stand{{len(s.Ledger), a.now().UTC()}}
 	for i := len(s.Ledger) - 1; i > 0 && len(stands) <= builds; i-- {
-		if e, err := s.Ledger[i].Entry(); err == nil && e.Action == "report build" {
+		if e, err := s.Ledger[i].Entry(); err == nil && e.Action == action {
 			stands = append(stands, stand{i, e.At})
+		}
+	}
+	seconds := 5 // that writing may have taken
+	if made := render.MadeAt(file, size); want.form == nil && !made.IsZero() {
+		var said []stand // the file says itself which build it is, to the second
+		for _, then := range stands {
+			if d := then.at.Sub(made); d >= 0 && d < 10*time.Second {
+				said = append(said, stand{then.entries, made})
+			}
+		}
+		if len(said) > 0 {
+			stands, seconds = said, 1
 		}
 	}
 	var best *render.Checked
@@ -256,9 +272,9 @@ func (a *app) lint(ctx context.Context, t *conduct.Trial, want wanted, file io.R
 			}
 		}
 		in := a.reportInput(t, state)
-		for back := range 5 { // seconds that writing may have taken
+		for back := range seconds {
 			in.GeneratedAt = then.at.Add(-time.Duration(back) * time.Second)
-			report, err := build(in, want.template)
+			report, err := a.asReleased(t, s, in, want, release)
 			if err != nil {
 				return nil, err
 			}
@@ -329,9 +345,24 @@ func (a *app) writePicture(out string, d figure.Drawing) error {
 	})
 }
 
+// asReleased builds a document, as it was released if it was.
+func (a *app) asReleased(t *conduct.Trial, s conduct.Snapshot, in reports.Input, want wanted, f releaseFlags) (*reports.Report, error) {
+	if f.rule.value == "none" {
+		return build(in, want.template)
+	}
+	f.forget = "only compared"
+	earlier, _, err := a.earlierReleases(s, f)
+	if err != nil {
+		return nil, err
+	}
+	report, _, err := reports.ReleaseFrom(in, want.template, f.rule.value, releaseRule(t, f), earlier...)
+	return report, err
+}
+
 func (a *app) reportParts() []*cobra.Command {
 	var tableOut, figureOut string
 	var d documentFlags
+	var release releaseFlags
 	table := command("table [NAME]", "Print a table of the report as CSV, at full precision", "Print one table of the report as CSV, numbers with all their digits; without a name, list the tables.",
 		"evenhand report table\nevenhand report table flow --out flow.csv", one("name"),
 		func(ctx context.Context, args []string) error {
@@ -387,8 +418,8 @@ func (a *app) reportParts() []*cobra.Command {
 	picture.Flags().StringVar(&figureOut, "out", "", "write it to a file: .svg or .png")
 	d.add(picture)
 	lint := command("lint FILE.docx", "Find the numbers of an edited Word report that no longer equal the record",
-		"Read a Word file that report build wrote and somebody edited, and list every number that no longer\nequals the record: where it stands, and what it should be. Exit status 3 if there is one.",
-		"evenhand report lint report.docx", exactly("a Word file"),
+		"Read a Word file that report build wrote and somebody edited, and list every number that no longer\nequals the record: where it stands, and what it should be. Exit status 3 if there is one. Numbers\nare known by their content controls wherever they were moved to; where the program that saved the\nfile threw these away, those of tables by their place. For a filled Word template give the template,\nfor a released report the rule and the earlier releases that it was held against.",
+		"evenhand report lint report.docx\nevenhand report lint filled.docx --template funder.docx\nevenhand report lint published.docx --release srs10", exactly("a Word file"),
 		func(ctx context.Context, args []string) error {
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
 				want, err := a.want(d)
@@ -404,7 +435,7 @@ func (a *app) reportParts() []*cobra.Command {
 				if err != nil {
 					return reason(err)
 				}
-				checked, err := a.lint(ctx, t, want, f, info.Size())
+				checked, err := a.lint(ctx, t, want, release, f, info.Size())
 				if err != nil {
 					return fmt.Errorf("read %s: %w", args[0], err)
 				}
@@ -433,6 +464,8 @@ func (a *app) reportParts() []*cobra.Command {
 			})
 		})
 	d.add(lint)
+	addChoice(lint, &release.rule, "release", "none", "the rule by which it was released", "none", "srs10", "srs10-zeros")
+	lint.Flags().StringArrayVar(&release.earlier, "earlier", nil, "with --release: the record (.private.json) of a release before it (may be given several times)")
 	return []*cobra.Command{table, picture, lint, a.templateCommand(), a.keysCommand()}
 }
 

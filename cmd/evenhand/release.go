@@ -50,7 +50,7 @@ type releaseLog struct {
 // releaseReport writes the report as it may be published, and beside it the
 // record that the next release is held against.
 func (a *app) releaseReport(ctx context.Context, t *conduct.Trial, s conduct.Snapshot, want wanted, out string, overwrite bool, f releaseFlags) error {
-	rule := disclosure.Rule{Threshold: max(10, t.Protocol.Disclosure.Threshold), Zeros: f.rule.value == "srs10-zeros"}
+	rule := releaseRule(t, f)
 	private := strings.TrimSuffix(out, filepath.Ext(out)) + ".private.json"
 	if err := vacant(private); err != nil {
 		return withHint(err, "it is the record of an earlier release and is needed for this one: give --out another name, and --earlier %s", private)
@@ -93,6 +93,11 @@ func (a *app) releaseReport(ctx context.Context, t *conduct.Trial, s conduct.Sna
 		return undo(errors.Join(err, os.Remove(out)))
 	}
 	return a.print(released{out, digest, private, digests, done}, func() { a.sayRelease(out, digest, private, rule, done) })
+}
+
+// releaseRule is the rule that the flags name, with the protocol's threshold.
+func releaseRule(t *conduct.Trial, f releaseFlags) disclosure.Rule {
+	return disclosure.Rule{Threshold: max(10, t.Protocol.Disclosure.Threshold), Zeros: f.rule.value == "srs10-zeros"}
 }
 
 // privateRecord is the file that a release leaves for the next.

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -176,5 +177,42 @@ func TestLint(t *testing.T) {
 	}
 	if _, err := Lint(strings.NewReader("no zip"), 6, r, nil); err == nil {
 		t.Error("a text file was read as a Word file")
+	}
+}
+
+// Where a program has thrown the controls away, as LibreOffice does, the cells
+// of tables are known by their place: nothing is a slip, and what was changed
+// is told with what it should be. A hyphen in a word is no sign.
+func TestLintWithoutControls(t *testing.T) {
+	r := build(t, sample.Input())
+	b := asDOCX(t, r)
+	document := string(parts(t, b)["word/document.xml"])
+	bare := regexp.MustCompile(`(?s)<w:sdt><w:sdtPr>.*?</w:sdtPr><w:sdtContent>(.*?)</w:sdtContent></w:sdt>`).ReplaceAllString(document, "$1")
+	check := func(text string) *Checked {
+		edited := edit(t, b, document, text)
+		got, err := Lint(bytes.NewReader(edited), int64(len(edited)), r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if made := MadeAt(bytes.NewReader(b), int64(len(b))); !made.Equal(r.GeneratedAt) {
+		t.Errorf("the document says that it was made at %v", made)
+	}
+	if got := check(bare); len(got.Slips) > 0 || got.Cells < 300 {
+		t.Errorf("without controls: %d cells, %v", got.Cells, got.Slips)
+	}
+	// 24 schools are in the record, but not as the number of pupils analysed.
+	at := strings.Index(bare, "  Effect on the primary outcome")
+	changed := bare[:at] + strings.Replace(bare[at:], ">308</w:t>", ">24</w:t>", 1)
+	got := check(changed)
+	if len(got.Slips) != 1 || got.Slips[0].Want != "308" || got.Slips[0].Cell == "" {
+		t.Errorf("a number changed into another of the record: %v", got.Slips)
+	}
+	// Rows that were put into another order are the same rows.
+	rows := regexp.MustCompile(`(?s)<w:tr>.*?</w:tr>`).FindAllString(bare[strings.Index(bare, "Schools by region"):], 5)
+	swapped := strings.NewReplacer(rows[1], rows[2], rows[2], rows[1]).Replace(bare)
+	if got := check(swapped); swapped == bare || len(got.Slips) > 0 {
+		t.Errorf("rows in another order: %v", got.Slips)
 	}
 }

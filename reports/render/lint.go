@@ -11,6 +11,9 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"evenhand/reports"
 )
@@ -84,7 +87,7 @@ func Lint(r io.ReaderAt, size int64, report *reports.Report, form []byte) (*Chec
 // those of cells, and of names and sentences that people or warnings gave.
 func (l *linter) learn(report *reports.Report, expected map[string]bool) {
 	learn := func(s string) {
-		for _, n := range numbersIn.FindAllString(show(s), -1) { // as it is shown
+		for _, n := range numbersOfText(show(s)) { // as it is shown
 			l.known[plainNumber(n)] = true
 		}
 	}
@@ -106,6 +109,7 @@ func (l *linter) learn(report *reports.Report, expected map[string]bool) {
 		cells(t, false)
 	}
 	for _, t := range report.Tables() {
+		l.tables = append(l.tables, t)
 		cells(t, true)
 		learn(t.Title)
 		for _, g := range t.Groups {
@@ -150,6 +154,20 @@ func (l *linter) learn(report *reports.Report, expected map[string]bool) {
 
 var numbersIn = regexp.MustCompile(`[−-]?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?`)
 
+// numbersOfText lists the numbers of a text; a hyphen within a word is no sign.
+func numbersOfText(s string) []string {
+	var all []string
+	for _, at := range numbersIn.FindAllStringIndex(s, -1) {
+		n := s[at[0]:at[1]]
+		before, _ := utf8.DecodeLastRuneInString(s[:at[0]])
+		if n[0] < '0' && (unicode.IsLetter(before) || unicode.IsDigit(before)) || n[0] > '9' && unicode.IsDigit(before) {
+			n = strings.TrimLeft(n, "−-")
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
 // plainNumber makes two spellings of a number equal: people type a hyphen for a
 // minus sign and leave out commas.
 func plainNumber(s string) string {
@@ -166,6 +184,50 @@ type linter struct {
 	collect bool            // only learn own and seen: this is the form
 	out     *Checked
 	heading string
+	tables  []*reports.Table
+	caption string     // the paragraph before a table
+	table   *tableText // the table that is being read
+	deep    int        // tables within tables
+}
+
+// tableText is a table that is being read. Its cells are compared with the
+// record's by their place, where the program that saved the file has thrown the
+// controls away.
+type tableText struct {
+	caption string
+	rows    [][]*cellText
+}
+
+type cellText struct {
+	text  string
+	keyed bool // a control in it bears a key
+	slips []Slip
+}
+
+var created = regexp.MustCompile(`<dcterms:created[^>]*>([^<]*)</dcterms:created>`)
+
+// MadeAt is when a Word file says that it was made; zero if it does not.
+func MadeAt(r io.ReaderAt, size int64) time.Time {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return time.Time{}
+	}
+	for _, f := range z.File {
+		if f.Name != "docProps/core.xml" {
+			continue
+		}
+		part, err := f.Open()
+		if err != nil {
+			break
+		}
+		defer part.Close()
+		text, err := io.ReadAll(io.LimitReader(part, 1<<16))
+		if m := created.FindSubmatch(text); err == nil && m != nil {
+			at, _ := time.Parse(time.RFC3339, string(m[1]))
+			return at
+		}
+	}
+	return time.Time{}
 }
 
 // textParts matches the parts of a Word file that hold its text.
@@ -290,6 +352,21 @@ func (l *linter) read(r io.Reader) error {
 				if len(open) > 0 {
 					open[len(open)-1].style = attribute(e, "val")
 				}
+			case "tbl":
+				if l.deep++; l.deep == 1 {
+					l.table = &tableText{caption: l.caption}
+				}
+			case "tr":
+				if l.deep == 1 {
+					l.table.rows = append(l.table.rows, nil)
+				}
+			case "tc":
+				if l.deep == 1 && len(l.table.rows) > 0 {
+					at := len(l.table.rows) - 1
+					l.table.rows[at] = append(l.table.rows[at], &cellText{})
+				}
+			case "vertAlign": // the mark of a note is no part of the number before it
+				write(" ")
 			case "sdt":
 				controls = append(controls, &control{})
 			case "tag":
@@ -330,6 +407,11 @@ func (l *linter) read(r io.Reader) error {
 				inText = false
 			case "instrText":
 				inCode = false
+			case "tbl":
+				if l.deep--; l.deep == 0 {
+					l.compare(l.table)
+					l.table = nil
+				}
 			case "del", "moveFrom", "Fallback":
 				skip--
 			case "fldSimple":
@@ -346,6 +428,9 @@ func (l *linter) read(r io.Reader) error {
 					break
 				}
 				slip, wrong := l.cell(c)
+				if cell := l.tableCell(); cell != nil {
+					cell.keyed = true
+				}
 				switch {
 				case !wrong:
 				case len(open) > 0:
@@ -420,16 +505,91 @@ func (l *linter) paragraph(p *paragraphText) {
 		return
 	}
 	own := l.own[ownWords(free)]
-	for _, n := range numbersIn.FindAllString(free, -1) {
+	for _, n := range numbersOfText(free) {
 		l.out.Others++
 		if !own && !l.known[plainNumber(n)] {
 			p.slips = append(p.slips, Slip{Is: n})
 		}
 	}
+	text := p.text.String()
+	if cell := l.tableCell(); cell != nil {
+		cell.text += text + " "
+		for _, s := range p.slips {
+			s.Where = l.where(text, s.Is)
+			cell.slips = append(cell.slips, s)
+		}
+		return
+	}
+	if strings.TrimSpace(text) != "" {
+		l.caption = text
+	}
 	for _, s := range p.slips {
-		l.report(s, p.text.String())
+		l.report(s, text)
 	}
 }
+
+// tableCell is the cell of a table that is being read; nil outside tables.
+func (l *linter) tableCell() *cellText {
+	if l.table == nil || len(l.table.rows) == 0 {
+		return nil
+	}
+	row := l.table.rows[len(l.table.rows)-1]
+	if len(row) == 0 {
+		return nil
+	}
+	return row[len(row)-1]
+}
+
+var captionStart = regexp.MustCompile(`^Table *[0-9]*`)
+
+// compare holds a table to the record's of the same title, row by the words of
+// the row: where a number bears no key, it must be that of its place.
+func (l *linter) compare(t *tableText) {
+	var of *reports.Table
+	title := ownWords(captionStart.ReplaceAllString(strings.TrimSpace(t.caption), ""))
+	for _, x := range l.tables {
+		if strings.HasPrefix(title, ownWords(show(x.Title))) && (of == nil || len(x.Title) > len(of.Title)) {
+			of = x
+		}
+	}
+	rows := map[string]*reports.Row{}
+	if of != nil {
+		for i := range of.Rows {
+			name := ownWords(show(of.Rows[i].Cells[0].String()))
+			if _, twice := rows[name]; twice {
+				rows[name] = nil
+			} else {
+				rows[name] = &of.Rows[i]
+			}
+		}
+	}
+	for _, row := range t.rows {
+		var want *reports.Row
+		if of != nil && len(row) == len(of.Columns) {
+			want = rows[ownWords(row[0].text)]
+		}
+		for k, cell := range row {
+			if want == nil || k == 0 || cell.keyed || want.Cells[k].Kind != reports.Number {
+				l.out.Slips = append(l.out.Slips, cell.slips...)
+				continue
+			}
+			c := want.Cells[k]
+			l.seen[c.Key()] = true
+			l.out.Cells++
+			is := strings.TrimSpace(cell.text)
+			first, _, _ := strings.Cut(is, "  ") // what follows is a note's mark
+			if len(c.Notes) > 0 {
+				first = strings.TrimSpace(numberFirst.FindString(is))
+			}
+			if plainNumber(first) != plainNumber(c.String()) {
+				l.out.Slips = append(l.out.Slips, Slip{Where: l.where(row[0].text+": "+is, is), Cell: c.Key(), Is: is, Want: c.String()})
+			}
+		}
+	}
+}
+
+// numberFirst is a number at the beginning, as cells have them.
+var numberFirst = regexp.MustCompile(`^(?:< )?[−+-]?[0-9][0-9,.]*%?`)
 
 // ownWords is a paragraph with its spaces made equal, to know it again.
 func ownWords(s string) string { return strings.Join(strings.Fields(s), "") }
