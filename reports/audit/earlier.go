@@ -103,7 +103,7 @@ func LedgerOf(r io.ReaderAt, size int64) ([]trial.Record, error) {
 func sameBeginning(old, now []trial.Record) error {
 	for i, was := range old {
 		if i >= len(now) {
-			return fmt.Errorf("%w: it has %d entries and this one %d: what follows entry %d was cut off, first %s", trial.ErrLedger, len(old), len(now), len(now), inWords(was))
+			return fmt.Errorf("%w: it has %d entries and this one %d: what follows entry %d was cut off, first %s%s", trial.ErrLedger, len(old), len(now), len(now), inWords(was), consequence(was))
 		}
 		if now[i].Text == was.Text {
 			continue
@@ -111,13 +111,13 @@ func sameBeginning(old, now []trial.Record) error {
 		same := func(a, b []trial.Record) bool { return len(a) > 0 && len(b) > 0 && content(a[0]) == content(b[0]) }
 		switch n := i + 1; {
 		case same(now[i:], old[n:]) && !same(now[n:], old[i:]):
-			return fmt.Errorf("%w: entry %d was taken out: then it was %s, and what came after it stands in its place", trial.ErrLedger, n, inWords(was))
+			return fmt.Errorf("%w: entry %d was taken out: then it was %s, and what came after it stands in its place%s", trial.ErrLedger, n, inWords(was), consequence(was))
 		case same(now[n:], old[i:]) && !same(now[i:], old[n:]):
-			return fmt.Errorf("%w: before entry %d another was put in: %s; then it was %s", trial.ErrLedger, n, inWords(now[i]), inWords(was))
+			return fmt.Errorf("%w: before entry %d another was put in: %s; then it was %s%s", trial.ErrLedger, n, inWords(now[i]), inWords(was), consequence(now[i]))
 		case same(now[n:], old[i:]):
-			return fmt.Errorf("%w: entries %d and %d changed places: then entry %d was %s", trial.ErrLedger, n, n+1, n, inWords(was))
+			return fmt.Errorf("%w: entries %d and %d changed places: then entry %d was %s%s", trial.ErrLedger, n, n+1, n, inWords(was), consequence(was))
 		default:
-			return fmt.Errorf("%w: entry %d was changed: then it was %s, now it is %s%s", trial.ErrLedger, n, inWords(was), inWords(now[i]), differing(was, now[i]))
+			return fmt.Errorf("%w: entry %d was changed: then it was %s, now it is %s%s%s", trial.ErrLedger, n, inWords(was), inWords(now[i]), differing(was, now[i]), consequence(was))
 		}
 	}
 	return nil

@@ -422,7 +422,7 @@ func (v *verifier) ledger() {
 		v.entries = append(v.entries, e)
 	}
 	if head, err := trial.CheckLedger(v.lines); err != nil {
-		f.add("%v", err)
+		f.add("%v%s", err, v.consequenceOf(err))
 	} else {
 		v.found.Entries, v.found.Head, v.found.Tree = len(v.lines), head, trial.Root(v.lines)
 	}

@@ -85,7 +85,7 @@ func openZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	}
 	z, err := zip.NewReader(r, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		fault("it is not a whole zip file (%v)", err)
+		fault("it is not a whole zip file (%v)%s", err, firstDamaged(r, size))
 		return nil, e
 	}
 	if len(z.File) > maxFiles {
@@ -129,6 +129,40 @@ func openZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
 		return nil, e
 	}
 	return z, nil
+}
+
+// firstDamaged reads the files one after another from the beginning, without the
+// list at the end, and says in words which is the first that is not whole.
+func firstDamaged(r io.ReaderAt, size int64) string {
+	const fixed = 30
+	at, last := int64(0), ""
+	for range maxFiles {
+		head := make([]byte, fixed)
+		if n, err := r.ReadAt(head, at); n < fixed {
+			if err != nil && err != io.EOF {
+				return ""
+			}
+			return fmt.Sprintf("; it ends after %s", last)
+		}
+		if bytes.HasPrefix(head, []byte("PK\x01\x02")) {
+			return fmt.Sprintf("; all files are whole, the last is %s: the damage is in the list of files", last)
+		}
+		name := make([]byte, min(int(binary.LittleEndian.Uint16(head[26:])), 200))
+		length := int64(binary.LittleEndian.Uint32(head[18:]))
+		if n, _ := r.ReadAt(name, at+fixed); n < len(name) || !bytes.HasPrefix(head, []byte("PK\x03\x04")) || !allowed.Match(name) || binary.LittleEndian.Uint16(head[28:]) != 0 || uint64(length) > most(string(name)) {
+			if last == "" {
+				return "; its first file is damaged"
+			}
+			return fmt.Sprintf("; the first damage is at the end of %s or at the beginning of the file after it", last)
+		}
+		sum := crc32.NewIEEE()
+		begin := at + fixed + int64(len(name))
+		if n, err := io.Copy(sum, io.NewSectionReader(r, begin, length)); err != nil || n < length || sum.Sum32() != binary.LittleEndian.Uint32(head[14:]) {
+			return fmt.Sprintf("; the first damage is in %s", name)
+		}
+		at, last = begin+length, string(name)
+	}
+	return ""
 }
 
 // directorySize refuses a directory that would take long to read, before it
