@@ -120,6 +120,10 @@ type Community struct {
 	Starts   int            // independent starts; 0 means DefaultStarts
 	Keep     int            // share of the distinct partitions kept, in thousandths; 0 means DefaultKeep
 	Passes   int            // improvement passes of each start; 0 means DefaultPasses
+
+	// Progress, if it is set, is told how many starts of the search are done. It
+	// is no part of the design and changes no draw.
+	Progress func(done, of int)
 }
 
 // CountLimit bounds how many units with Column = Value each community has.
@@ -353,6 +357,16 @@ func (d Design) validateWeights(f *faults, weights []ColumnWeight, setting strin
 			f.add(0, "%s of column %s is %d; take 0 to %d", setting, w.Column, w.Weight, maxColumnWeight)
 		}
 	}
+}
+
+// WithProgress is the design with a function that is told how far the search for
+// its communities has come; it changes no draw.
+func (d Design) WithProgress(progress func(done, of int)) Design {
+	d.Communities = slices.Clone(d.Communities)
+	for i := range d.Communities {
+		d.Communities[i].Progress = progress
+	}
+	return d
 }
 
 func (d Design) validateCommunity(f *faults, c Community) {

@@ -3,6 +3,7 @@ package randomize
 import (
 	"math/bits"
 	"slices"
+	"sync"
 )
 
 // This file is section 11 of RULE.md: communities formed near, mixed or under
@@ -536,6 +537,7 @@ func (a *arena) search(k *keyed) *found {
 	}
 	results := make([]result, n)
 	seedCopy := k.s
+	tell := a.rule.teller(n)
 	inParts(n, func(from, to int) {
 		source := newKeyed(seedCopy)
 		s := newState(a)
@@ -548,6 +550,7 @@ func (a *arena) search(k *keyed) *found {
 			if s.broken == 0 {
 				results[r].key = s.canonical()
 			}
+			tell()
 		}
 	})
 	f := &found{arena: a, fewestBad: results[0].broken}
@@ -580,6 +583,22 @@ func (a *arena) search(k *keyed) *found {
 		}
 	}
 	return f
+}
+
+// teller gives what tells the rule's Progress of each of n starts, from any
+// goroutine.
+func (c Community) teller(n int) func() {
+	if c.Progress == nil {
+		return func() {}
+	}
+	var mutex sync.Mutex
+	done := 0
+	return func() {
+		mutex.Lock()
+		defer mutex.Unlock()
+		done++
+		c.Progress(done, n)
+	}
 }
 
 // partition reads a canonical form.

@@ -74,6 +74,30 @@ func genSearched(lo, hi int) *rapid.Generator[Community] {
 
 // TestSearchAccounts holds the costs kept from swap to swap to those worked out
 // afresh, and the found partitions to the rules, counted another way.
+// TestSearchProgress: every start is told once, and the draw is the same.
+func TestSearchProgress(t *testing.T) {
+	r := genPlaces(12).Example(3)
+	members := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}
+	c := Community{Arm: "x", Min: 3, Max: 4, How: FormNear, Starts: 50}
+	plain, told := make([]int, 12), make([]int, 12)
+	if err := c.formSearched(newKeyed(seed{}), r, members, plain); err != nil {
+		t.Fatal(err)
+	}
+	var heard []int
+	d := Design{Communities: []Community{c}}.WithProgress(func(done, of int) {
+		if of != 50 {
+			t.Errorf("of %d starts, want 50", of)
+		}
+		heard = append(heard, done)
+	})
+	if err := d.Communities[0].formSearched(newKeyed(seed{}), r, members, told); err != nil {
+		t.Fatal(err)
+	}
+	if len(heard) != 50 || heard[49] != 50 || !slices.Equal(plain, told) {
+		t.Errorf("told %v; communities %v, without %v", heard, told, plain)
+	}
+}
+
 func TestSearchAccounts(t *testing.T) {
 	swaps := 0
 	rapid.Check(t, func(t *rapid.T) {

@@ -371,7 +371,7 @@ func (a *app) actor() (string, error) {
 
 func (a *app) who() (conduct.Who, error) {
 	actor, err := a.actor()
-	return conduct.Who{Actor: actor, Now: a.now, Entropy: a.entropy, Program: programVersion(), Minutes: a.minutes}, err
+	return conduct.Who{Actor: actor, Now: a.now, Entropy: a.entropy, Program: programVersion(), Minutes: a.minutes, Progress: a.progress("forming communities")}, err
 }
 
 // minutes reads the file of minutes that stands beside the protocol.

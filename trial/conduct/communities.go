@@ -38,6 +38,7 @@ func (t *Trial) DesignNow(ctx context.Context) (l LockedDesign, err error) {
 			}
 			l.Version = locked.Version
 			l.Design, l.Roster, err = parseLocked(locked)
+			l.Design = l.Design.WithProgress(t.Who.Progress)
 			l.InWords = func(text string) string { return t.Protocol.InWords(text, l.Roster, all) }
 			return err
 		}
@@ -48,6 +49,7 @@ func (t *Trial) DesignNow(ctx context.Context) (l LockedDesign, err error) {
 		if l.Design, err = t.Protocol.Design(); err != nil {
 			return err
 		}
+		l.Design = l.Design.WithProgress(t.Who.Progress)
 		l.Roster, err = t.units(schools, before)
 		l.InWords = func(text string) string { return t.Protocol.InWords(text, l.Roster, all) }
 		return err
@@ -241,7 +243,7 @@ func (t *Trial) Communities(ctx context.Context) (v CommunityView, err error) {
 			v.Communities = append(v.Communities, t.mapped(m, rule, schools)...)
 		}
 		for i, w := range waves {
-			choices, err := randomize.Choices(w.Design, w.Roster, randomize.Chance(w.Draw.Chance), earlier(waves[:i])...)
+			choices, err := randomize.Choices(w.Design.WithProgress(t.Who.Progress), w.Roster, randomize.Chance(w.Draw.Chance), earlier(waves[:i])...)
 			if err != nil {
 				return err
 			}

@@ -26,6 +26,10 @@ type Who struct {
 	Entropy io.Reader        // this computer's random source; read by Draw with local chance and by Rehearse only
 	Program string           // name and version of the program, for the record
 
+	// Progress is told how far the search for communities has come; nil where
+	// nobody watches.
+	Progress func(done, of int)
+
 	// Minutes reads the file of minutes between schools that a protocol names.
 	// nil where there are no files.
 	Minutes func(file string) (trial.Minutes, error)

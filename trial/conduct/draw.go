@@ -426,7 +426,7 @@ func (t *Trial) RunDraw(ctx context.Context, confirmedBy string, offered ChanceO
 			return err
 		}
 		chance := taken.Chance
-		allocation, err := randomize.Draw(design, roster, chance, earlier(waves)...)
+		allocation, err := randomize.Draw(design.WithProgress(t.Who.Progress), roster, chance, earlier(waves)...)
 		if err != nil {
 			return err
 		}
