@@ -76,7 +76,7 @@ var consortItems = []item{
 			return "None in the record"
 		}
 		return fmt.Sprintf("%d in the record", len(w.in.Deviations))
-	}, []string{"deviation-list", "not-run"}, ""},
+	}, []string{"deviation-list", "part:deviations", "not-run"}, ""},
 	{"11", "Where the trial was held", func(w *writer) string {
 		var names []string
 		for _, r := range w.in.Regions {
@@ -152,7 +152,7 @@ var consortItems = []item{
 			text = "Subgroups planned: " + list(names)
 		}
 		return text + "; what was not planned is marked exploratory"
-	}, []string{"subgroups", "robustness", "part:exploratory"}, ""},
+	}, []string{"subgroups", "robustness", "part:annex"}, ""},
 	{"22a", "How many in each arm were drawn, took part, were analysed", flowWords, []string{"flow-figure", "flow", "taking-part"}, ""},
 	{"22b", "Losses after the draw, with reasons", flowWords, []string{"flow", "attrition-rates"}, ""},
 	{"23a", "Dates of recruitment and follow-up", func(w *writer) string {
@@ -181,7 +181,7 @@ var consortItems = []item{
 	{"25", "Baseline of each arm", resultWords("Of all randomised, and of those analysed"), []string{"balance-randomised", "balance-analysed"}, ""},
 	{"26", "For each outcome: numbers, results of each arm, effect with its precision", resultWords("For every outcome of the protocol"), []string{"headline", "primary-scores", "primary-effect", "secondary-effects", "estimation"}, ""},
 	{"27", "Harms in each arm", nothing, nil, "harms found, or that none were reported"},
-	{"28", "Results of further analyses, planned or not", resultWords("Planned ones are with the results"), []string{"subgroups", "robustness", "shifts", "compliance", "part:exploratory"}, ""},
+	{"28", "Results of further analyses, planned or not", resultWords("Planned ones are with the results"), []string{"subgroups", "robustness", "shifts", "compliance", "part:annex"}, ""},
 	{"29", "What it means, beside other evidence", nothing, nil, "the interpretation"},
 	{"30", "Limitations: bias, imprecision, other schools", resultWords("Warnings stand as notes to the numbers"), []string{"attrition-rates"}, "the limitations"},
 }

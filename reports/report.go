@@ -98,8 +98,11 @@ func (c *Cell) String() string {
 				labels = append(labels, r.Label)
 			}
 		}
-		if len(labels) == 0 {
-			return "not in this document"
+		switch {
+		case len(labels) == 0 && c.key != "":
+			return "–"
+		case len(labels) == 0:
+			return "another document"
 		}
 		return strings.Join(labels, ", ")
 	}
