@@ -107,6 +107,9 @@ func (r *fitRows) mixedEffects(out *fitJSON, fit *mixed.Fit, arm string, df mixe
 	// That package's models only: other fits have no such variants.
 	if variants, err := effectsize.EEFAnalytics(fit, arm); err == nil {
 		for _, v := range variants {
+			if math.IsInf(v.SE, 0) || math.IsNaN(v.SE) {
+				continue // its formula divides by nothing, with as few rows as these
+			}
 			out.EEF = append(out.EEF, fitEEF{term, v.Name, v.Value, [2]float64{v.Low, v.High}, v.SE, v.Plain})
 		}
 	}
