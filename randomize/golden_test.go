@@ -27,8 +27,8 @@ func loadGolden(t *testing.T) map[string]goldenCase {
 	if err := json.Unmarshal(text, &file); err != nil {
 		t.Fatal(err)
 	}
-	if len(file.Cases) < 35 {
-		t.Fatalf("testdata/randomisation.json holds %d cases, want 35", len(file.Cases))
+	if len(file.Cases) < 37 {
+		t.Fatalf("testdata/randomisation.json holds %d cases, want 37", len(file.Cases))
 	}
 	cases := map[string]goldenCase{}
 	for _, c := range file.Cases {
