@@ -53,6 +53,10 @@ func NewGMLM(f *mixed.Fit, arm string, d Denominator, kind mixed.InformationKind
 	return g, nil
 }
 
+// WarnFewFreedom is the code of the warning that an SD has too few degrees of
+// freedom for g to have a variance.
+const WarnFewFreedom = "few-degrees-of-freedom"
+
 func gmlm(delta, kappa, df, level float64) GMLM {
 	g := GMLM{Delta: delta, Kappa: kappa, DF: df}
 	nt := math.Max(df, 2.001)
@@ -66,7 +70,7 @@ func gmlm(delta, kappa, df, level float64) GMLM {
 	g.Symmetric = analysis.Interval{Low: g.G - half, High: g.G + half, Level: level, Method: "g ± t·SE (Pustejovsky, Hedges & Shadish 2014)"}
 	g.Noncentral = NoncentralInterval(delta, kappa, nt, level)
 	if df < 2.001 {
-		g.Warnings = append(g.Warnings, analysis.Warning{Code: "few-degrees-of-freedom",
+		g.Warnings = append(g.Warnings, analysis.Warning{Code: WarnFewFreedom,
 			Text: fmt.Sprintf("The SD has only %.2g degrees of freedom; 2.001 were taken, and the interval means little.", df)})
 	}
 	return g

@@ -101,6 +101,12 @@ func (r *fitRows) mixedEffects(out *fitJSON, fit *mixed.Fit, arm string, df mixe
 		if err != nil {
 			continue // said already where the denominator itself is missing
 		}
+		for _, w := range g.Warnings {
+			if w.Code == effectsize.WarnFewFreedom {
+				w.Text = fmt.Sprintf("g by %s: %s", d.Scale, w.Text)
+				out.Warnings = append(out.Warnings, w)
+			}
+		}
 		out.GMLM = append(out.GMLM, fitGMLM{term, d.Scale, g.SD, g.Delta, g.G, g.SE, g.SELmeInfo, g.DF, g.J,
 			[2]float64{g.Symmetric.Low, g.Symmetric.High}, [2]float64{g.Noncentral.Low, g.Noncentral.High}})
 	}
