@@ -318,6 +318,9 @@ func (b *builder) table(t *Table) {
 				b.fault("table %s, row %d, column %d: no cell", t.ID, i+1, k+1)
 				continue
 			}
+			if c.Kind == Text && strings.TrimSpace(c.Text) == "" && len(c.Refs) == 0 {
+				c.Kind, c.Text = Absent, "not recorded" // an empty cell says nothing
+			}
 			if c.key != "" {
 				b.fault("table %s, row %d, column %d: the cell stands at %s already", t.ID, i+1, k+1, c.key)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"evenhand/reports"
 	"evenhand/reports/internal/sample"
+	"evenhand/trial"
 )
 
 // Every part stands in some built-in document, so that none is written for
@@ -140,5 +141,39 @@ func TestTemplateFaults(t *testing.T) {
 	}
 	if _, err := reports.BuildFrom(sample.Input(), tpl); err == nil || !strings.Contains(err.Error(), `section "Money" asks for the cell headline/99/2`) {
 		t.Errorf("a cell that is not there: %v", err)
+	}
+}
+
+// No cell of any document is empty, at any stage of a trial: what is missing
+// says so.
+func TestNoEmptyCells(t *testing.T) {
+	blank := sample.Input()
+	p := *blank.Protocol
+	p.Trial.Registration, p.Trial.Contacts, p.Recruitment, p.Delivery.Sessions = "", trial.Contacts{}, trial.Recruitment{}, nil
+	blank.Protocol = &p
+	blank.Deviations = append([]reports.Deviation{}, blank.Deviations...)
+	blank.Deviations[0].By, blank.Deviations[0].Why, blank.Deviations[0].What = "", "", ""
+	blank.Provenance.Receipts, blank.Provenance.Drawn.People = nil, nil
+	for name, in := range map[string]reports.Input{"finished": sample.Input(), "recruiting": sample.Recruiting(), "stopped": sample.Stopped(), "blank": blank} {
+		r, err := reports.BuildFrom(in, reports.Everything("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tab := range r.Tables() {
+			for _, row := range tab.Rows {
+				for _, c := range row.Cells {
+					if strings.TrimSpace(c.String()) == "" {
+						t.Errorf("%s: cell %s is empty", name, c.Key())
+					}
+				}
+			}
+		}
+		for _, s := range r.Sections {
+			for _, b := range s.Blocks {
+				if b.Gap != nil && (b.Gap.What == "" || len(b.Gap.Why) < 8) {
+					t.Errorf("%s, %s: a gap that does not say why: %+v", name, s.Title, *b.Gap)
+				}
+			}
+		}
 	}
 }
