@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
+	"strings"
 
 	"evenhand/analysis"
 	"evenhand/analysis/effectsize"
@@ -336,12 +336,16 @@ func (r *fitRows) monthsTable() (effectsize.MonthsTable, error) {
 }
 
 func (a *app) showMonths(all []fitMonths) {
+	var each []string
 	for _, m := range all {
-		text := strconv.Itoa(m.Months)
+		text := fmt.Sprintf("%s: %d", m.Term, m.Months)
 		if m.Beyond {
 			text += " or more"
 		}
-		a.say("months of progress, %s: %s, by the %s; %s", m.Term, text, m.Table, m.Note)
+		each = append(each, text)
+	}
+	if len(each) > 0 {
+		a.say("months of progress: %s, by the %s; %s", strings.Join(each, ", "), all[0].Table, all[0].Note)
 	}
 }
 
