@@ -184,9 +184,13 @@ func TestHostileTexts(t *testing.T) {
 			}
 		}
 	}
-	file, _, _ := PNG(with(hostile[3])[0])
-	if len(file) == 0 {
-		t.Error("no picture")
+	for _, i := range []int{3, 4, 6, 9} { // direction, control, broken bytes, length
+		for _, d := range with(hostile[i]) {
+			if file, _, _ := PNG(d); !strings.HasPrefix(string(file), "\x89PNG") {
+				t.Errorf("%T of %.20q makes no PNG", d, hostile[i])
+			}
+			EMF(d)
+		}
 	}
 }
 
