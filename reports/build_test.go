@@ -269,3 +269,18 @@ func TestBlindDraw(t *testing.T) {
 		t.Errorf("61 strata: %v", err)
 	}
 }
+
+// A trial without communities has a map of its schools by arm.
+func TestMapOfArms(t *testing.T) {
+	in := sample.Input()
+	in.Communities = nil
+	for i := range in.Elsewhere {
+		in.Elsewhere[i].Arm = "control"
+	}
+	for _, f := range build(t, in).Figures() {
+		if f.ID == "schools-figure" {
+			return
+		}
+	}
+	t.Error("there is no map of the schools")
+}

@@ -70,6 +70,7 @@ type SchoolLine struct {
 	HasPlace          bool
 	Easting, Northing float64 // metres on the national grid, where HasPlace
 	Withdrew          bool    // from the programme
+	Arm               string  // the arm's ID; "" where Community says it
 	Present           []bool  // at each session, in the order of Delivery.Sessions; nil where nothing is recorded
 }
 

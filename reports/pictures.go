@@ -191,6 +191,30 @@ func (w *writer) drawn() {
 		w.figure(&Figure{ID: "draw-figure", Title: "The draw: schools of each stratum, and where they were drawn", Drawing: p, Wide: true})
 	}
 	w.table(t)
+	w.schoolsMap()
+}
+
+// schoolsMap shows where the schools of each arm are, where there are no
+// communities to show.
+func (w *writer) schoolsMap() {
+	if len(w.in.Communities) > 0 {
+		return
+	}
+	p := figure.Map{Title: "Schools", ScaleUnit: "km", Desc: "Where the schools of each arm are."}
+	n := 0
+	for _, a := range w.p.Arms {
+		m := figure.MapArm{Arm: w.arm(a.ID)}
+		for _, s := range w.in.Elsewhere {
+			if s.Arm == a.ID && s.HasPlace {
+				m.Places = append(m.Places, figure.Place{Easting: s.Easting, Northing: s.Northing})
+				n++
+			}
+		}
+		p.Arms = append(p.Arms, m)
+	}
+	if n > 0 {
+		w.figure(&Figure{ID: "schools-figure", Title: "The schools by easting and northing, by arm", Drawing: p})
+	}
 }
 
 // stratumName is a stratum as people read it.
@@ -243,7 +267,7 @@ func BlindDraw(strata []DrawnInto, arms []int) figure.Drawing {
 }
 
 // Pictures names the pictures that a report may have.
-var Pictures = []string{"every", "flow", "stages", "progress", "draw", "detectable", "attrition", "balance", "scores", "means", "scales", "effects", "subgroups", "missing", "posterior", "communities", "dose", "met"}
+var Pictures = []string{"every", "flow", "stages", "progress", "draw", "detectable", "attrition", "balance", "scores", "means", "scales", "effects", "subgroups", "missing", "posterior", "communities", "schools", "dose", "met"}
 
 // bins cuts values at multiples of a round width into about twenty bins. All
 // sets of one measure are cut alike. low and high are the least and the greatest

@@ -302,7 +302,7 @@ var (
 		"flow-figure", "stages-figure", "detectable-figure", "attrition-figure",
 		"balance-figure", "effects-figure", "means-figure", "scales-figure",
 		"communities-figure", "draw-figure", "progress-figure", "scores-figure",
-		"every-figure", "met-figure", "dose-figure", "posterior-figure",
+		"every-figure", "met-figure", "dose-figure", "posterior-figure", "schools-figure",
 	}
 )
 

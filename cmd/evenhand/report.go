@@ -242,7 +242,9 @@ func schoolLine(p *trial.Protocol, school trial.School) reports.SchoolLine {
 func elsewhere(p *trial.Protocol, s conduct.Snapshot) (all []reports.SchoolLine) {
 	for _, school := range s.Roster.Schools {
 		if s.Records.Allocation[school.ID].Community == 0 {
-			all = append(all, schoolLine(p, school))
+			line := schoolLine(p, school)
+			line.Arm = s.Records.Allocation[school.ID].Arm
+			all = append(all, line)
 		}
 	}
 	return all

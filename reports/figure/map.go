@@ -15,6 +15,12 @@ type MapGroup struct {
 	Places []Place
 }
 
+// MapArm is an arm's schools where there are no communities.
+type MapArm struct {
+	Arm    Arm
+	Places []Place
+}
+
 // Map shows communities where their schools are: each school joined to the
 // middle of its community, which bears the community's number.
 type Map struct {
@@ -23,6 +29,7 @@ type Map struct {
 	Groups      []MapGroup
 	Others      []Place // schools in no community
 	OthersLabel string  // what they are, e.g. the control arm's name
+	Arms        []MapArm
 }
 
 func (p Map) draw() (*canvas, float64, float64) {
@@ -30,14 +37,20 @@ func (p Map) draw() (*canvas, float64, float64) {
 	p.Groups = slices.Clone(p.Groups)
 	nowhere := func(q Place) bool { return !(math.Abs(q.Easting) < 1e9 && math.Abs(q.Northing) < 1e9) } // no place on earth
 	p.Others = slices.DeleteFunc(slices.Clone(p.Others), nowhere)
+	p.Arms = slices.Clone(p.Arms)
+	every := append([]MapGroup{{Places: p.Others}}, p.Groups...)
+	for i := range p.Arms {
+		p.Arms[i].Places = slices.DeleteFunc(slices.Clone(p.Arms[i].Places), nowhere)
+		every = append(every, MapGroup{Places: p.Arms[i].Places})
+	}
 	for i := range p.Groups {
 		p.Groups[i].Places = slices.DeleteFunc(slices.Clone(p.Groups[i].Places), nowhere)
 	}
 	const side = 460.0
 	c.width = side
 	minE, maxE, minN, maxN := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
-	for _, g := range append([]MapGroup{{Places: p.Others}}, p.Groups...) {
-		for _, q := range g.Places {
+	for _, g := range every {
+		for _, q := range slices.DeleteFunc(slices.Clone(g.Places), nowhere) {
 			minE, maxE = math.Min(minE, q.Easting), math.Max(maxE, q.Easting)
 			minN, maxN = math.Min(minN, q.Northing), math.Max(maxN, q.Northing)
 		}
@@ -54,6 +67,11 @@ func (p Map) draw() (*canvas, float64, float64) {
 	var labels []label
 	for _, q := range p.Others {
 		c.add(op{shape: shapeDisc, class: "other", points: []XY{{x(q.Easting), y(q.Northing)}}, r: 2.6, fill: paper, stroke: ruleColour, width: 1.2})
+	}
+	for _, a := range p.Arms {
+		for _, q := range a.Places {
+			c.mark(x(q.Easting), y(q.Northing), 3.6, a.Arm)
+		}
 	}
 	for i, g := range p.Groups {
 		if len(g.Places) == 0 {
@@ -120,7 +138,16 @@ func (p Map) draw() (*canvas, float64, float64) {
 		c.add(op{shape: shapeDisc, class: "other", points: []XY{{side - w - 14, y0}}, r: 2.6, fill: paper, stroke: ruleColour, width: 1.2})
 		c.text(side-4, y0+4, text, muted, end)
 	}
-	return c, side, h + 18
+	bottom := h + 18
+	for _, a := range p.Arms {
+		bottom += lead
+		c.mark(27, bottom-4, 4.5, a.Arm)
+		c.text(37, bottom, Fit(a.Arm.Label, side-45, small, false), little, start)
+	}
+	if len(p.Arms) > 0 {
+		bottom += 6
+	}
+	return c, side, bottom
 }
 
 // tag is how wide the box around a community's label is.
