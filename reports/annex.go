@@ -138,7 +138,7 @@ func (w *writer) outsideWords(run OutsideRun, r *sap.Results) string {
 	}
 	with := "no covariates"
 	if len(r.Plan.Covariates) > 0 {
-		with = strings.Join(r.Plan.Covariates, ", ")
+		with = strings.ReplaceAll(strings.Join(r.Plan.Covariates, ", "), "Stratum", "the strata")
 	}
 	return fmt.Sprintf("exploratory: %s; %s, with %s; %s", outcomeName(w, r), r.Fit.Method, with, scaleWords(r.Plan.EffectSize))
 }

@@ -11,6 +11,7 @@ import (
 
 	"evenhand/analysis"
 	"evenhand/analysis/sap"
+	"evenhand/trial/store"
 )
 
 // comparedJSON is what `analysis compare` prints.
@@ -21,7 +22,7 @@ type comparedJSON struct {
 
 type comparedFile struct {
 	File  string `json:"file"`
-	Kind  string `json:"kind"`  // "fit" or "run"
+	Kind  string `json:"kind"`  // "fit", "run", or of a run that is not the plan's own "blind run", "changed run", "exploratory run", "rehearsal"
 	Model string `json:"model"` // of a fit; the primary outcome's of a run
 }
 
@@ -115,6 +116,9 @@ func (a *app) quantities(file string) (kind, model string, all []quantity, err e
 	var either struct {
 		fitJSON
 		Results []sap.Results `json:"results"`
+		// Of a run: what it is.
+		Kind      store.RunKind `json:"kind"`
+		Rehearsal bool          `json:"rehearsal"`
 	}
 	if err := json.Unmarshal(text, &either); err != nil {
 		return "", "", nil, withHint(fmt.Errorf("read %s: %w", file, err), "give files made by `evenhand analysis fit`, `analysis run` or `analysis show` with --format json")
@@ -162,7 +166,14 @@ func (a *app) quantities(file string) (kind, model string, all []quantity, err e
 				add(fmt.Sprintf("%s: ICC %s, %s model", o, i.Level, i.Model), i.Value, nil, nil, nil, nil)
 			}
 		}
-		return "run", either.Results[0].Fit.Method, all, nil
+		kind := "run"
+		switch {
+		case either.Rehearsal:
+			kind = "rehearsal"
+		case either.Kind != "" && either.Kind != store.PlannedRun:
+			kind = string(either.Kind) + " run"
+		}
+		return kind, either.Results[0].Fit.Method, all, nil
 	}
 	return "", "", nil, withHint(fmt.Errorf("%s has no results: neither coefficients of a fit nor results of a run", file), "give files made by `evenhand analysis fit`, `analysis run` or `analysis show` with --format json")
 }
@@ -171,7 +182,11 @@ func (a *app) showCompared(out comparedJSON) {
 	head := []string{"quantity"}
 	for i, f := range out.Files {
 		letter := string(rune('A' + i%26))
-		a.say("%s  %s: %s", letter, f.File, f.Model)
+		what := ""
+		if f.Kind != "run" && f.Kind != "fit" {
+			what = " (" + f.Kind + ")"
+		}
+		a.say("%s  %s%s: %s", letter, f.File, what, f.Model)
 		head = append(head, letter)
 	}
 	a.say("")

@@ -131,7 +131,7 @@ func (v *verifier) unblinding() {
 		f.done("plan and data locked (entry %d); no estimate under the arms' names yet", first)
 		return
 	}
-	f.done("outcomes stored (entry %d) → plan and data locked, unblinded (entry %d) → first estimate under the arms' names (entry %d); %d blind before", firstSeq(outcomes), first, runs[0].Seq, len(v.of(actionBlind)))
+	f.done("outcomes stored (entry %d) → plan and data locked, unblinded (entry %d) → first estimate under the arms' names (entry %d); blind runs before it: %d", firstSeq(outcomes), first, runs[0].Seq, len(v.of(actionBlind)))
 }
 
 func firstSeq(entries []trial.Entry) int {
