@@ -161,6 +161,29 @@ func TestWavesOfSchools(t *testing.T) {
 			} else if os.Getenv("CI") != "" {
 				t.Error("python3 is missing")
 			}
+			// With results under the arms' names the bundle's own programs repeat draw,
+			// flow and the test by redraws of both waves.
+			w.must("analysis", "unblind")
+			w.must("analysis", "run")
+			w.must("audit", "export", "--out", "{}/named.zip")
+			if said := w.must("audit", "verify", "{}/named.zip"); strings.Contains(said, "FAIL") {
+				t.Errorf("audit verify says %s", said)
+			}
+			unpack(t, w.read("named.zip"), w.dir+"/named")
+			if python, err := exec.LookPath("python3"); err == nil {
+				out, err := exec.Command(python, "-B", w.dir+"/named/scripts/analysis.py", w.dir+"/named").CombinedOutput()
+				if err != nil || !strings.Contains(string(out), ", 0 differ") {
+					t.Errorf("analysis.py: %v\n%s", err, out)
+				}
+			}
+			if exec.Command("Rscript", "-e", "library(lme4); library(digest); library(clubSandwich); library(AER)").Run() == nil {
+				out, err := exec.Command("Rscript", w.dir+"/named/scripts/analysis.R", w.dir+"/named", "--brief").CombinedOutput()
+				if err != nil || !strings.Contains(string(out), ", 0 differ") || !strings.Contains(string(out), ", 0 not compared") || strings.Contains(string(out), "randomisation") {
+					t.Errorf("analysis.R: %v\n%s", err, out)
+				}
+			} else if os.Getenv("EVENHAND_NEED_R") != "" {
+				t.Error("R with lme4, digest, clubSandwich and AER is missing")
+			}
 			// Another arm for a school of the second wave is found, though the
 			// manifest be made to fit.
 			w.file("forged.zip", forged(t, w.read("bundle.zip"), "wave-2/allocation.txt"))

@@ -536,15 +536,24 @@ repeat_randomisation <- function(r, d, fr, fits, at) {
   rule <- new.env()
   sys.source(script, envir = rule)
   text <- function(name) rule$read_text(file.path(folder, name))
-  design <- rule$read_design(text("design.txt")); roster_text <- text("roster.txt"); roster <- rule$read_roster(roster_text)
-  if (!is.null(design$cluster)) roster_drawn <- rule$reduce_clusters(roster, design$cluster) else roster_drawn <- roster
-  rest <- paste0(rule$H(text("design.txt")), "\n", rule$H(roster_text), "\n", trimws(text("chance.txt")), "\n")
-  seed <- rule$H(paste0("evenhand-seed 1\n", rest))
+  design_text <- text("design.txt"); design <- rule$read_design(design_text)
+  folders <- c("", Filter(function(w) file.exists(file.path(folder, w, "roster.txt")), paste0("wave-", 2:99))) # most trials have one wave
+  waves <- lapply(folders, function(w) {
+    roster_text <- text(file.path(w, "roster.txt"))
+    rest <- paste0(rule$H(design_text), "\n", rule$H(roster_text), "\n", trimws(text(file.path(w, "chance.txt"))), "\n")
+    roster <- rule$read_roster(roster_text)
+    list(roster = roster, drawn = if (is.null(design$cluster)) roster else rule$reduce_clusters(roster, design$cluster), rest = rest, seed = rule$H(paste0("evenhand-seed 1\n", rest)))
+  })
   redraw <- function(i) { # arms of the schools, by school
-    own <- rule$H(paste0("evenhand-redraw 1\n", rule$decimal(i), "\n", rest))
-    arm <- design$arms[rule$draw_arms(seed, rule$source_of(own), design, roster_drawn)[roster_drawn$unit]]
-    names(arm) <- roster_drawn$unit
-    if (is.null(design$cluster)) arm else setNames(arm[rule$decimal(roster$x[[design$cluster]])], roster$unit)
+    all <- character(); earlier <- list()
+    for (w in waves) {
+      own <- rule$H(paste0("evenhand-redraw 1\n", rule$decimal(i), "\n", w$rest))
+      at <- rule$draw_arms(w$seed, rule$source_of(own), design, w$drawn, earlier)[w$drawn$unit]
+      if (!is.null(design$cluster)) at <- at[rule$decimal(w$roster$x[[design$cluster]])]
+      earlier <- c(earlier, list(list(r = w$roster, arm = unname(at))))
+      all <- c(all, setNames(design$arms[at], w$roster$unit))
+    }
+    all
   }
   B <- plan$redraws
   school <- as.character(fr$frame$school)

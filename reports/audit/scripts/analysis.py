@@ -41,6 +41,9 @@ def main(folder):
         with open(path(name), "rb") as f:
             return f.read()
 
+    def in_wave(n, name):
+        return name if n == 1 else "wave-%d/%s" % (n, name)
+
     def table(name):
         return list(csv.DictReader(read(name).decode("utf-8").splitlines(True)))
 
@@ -49,8 +52,16 @@ def main(folder):
     rule = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(rule)
     drawn = lambda text: {u: (arm, community) for u, arm, community in (line.split("\t") for line in text.decode().splitlines()[2:])}
-    ours = drawn(read("allocation.txt"))
-    theirs = drawn(rule.redraw(read("design.txt"), read("roster.txt"), read("chance.txt")))
+    ours, theirs, after, pupil_school, wave = {}, {}, [], {}, 1
+    while os.path.exists(path(in_wave(wave, "allocation.txt"))):  # most trials have one wave of schools
+        made = rule.redraw(read("design.txt"), read(in_wave(wave, "roster.txt")), read(in_wave(wave, "chance.txt")), after=after)
+        after.append((read(in_wave(wave, "roster.txt")), read(in_wave(wave, "allocation.txt"))))
+        ours.update(drawn(after[-1][1]))
+        theirs.update(drawn(made))
+        for line in read(in_wave(wave, "pupils.txt")).decode().splitlines()[2:]:
+            pupil, _, school = line.partition("\t")
+            pupil_school[pupil] = school
+        wave += 1
     compare("draw: schools", len(ours), len(theirs))
     compare("draw: schools drawn into the same arm and community", len(ours), sum(theirs.get(u) == x for u, x in ours.items()))
     for arm in sorted({x[0] for x in ours.values()} | {x[0] for x in theirs.values()}):
@@ -109,7 +120,6 @@ def main(folder):
     for r in rows:
         arm = counted.setdefault(r["arm"], {})
         arm.setdefault(r["school"], []).append(reason(r))
-    pupil_school = {p: s for p, s in (line.split("\t") for line in read("pupils.txt").decode().splitlines()[2:] if "\t" in line)}
     totals = {}
     for a in flow["Arms"]:
         schools = counted.get(a["arm"], {})
