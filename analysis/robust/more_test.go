@@ -195,6 +195,12 @@ func TestCompliance(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden.Close(t, name+" classical F", weak.F, want.At("weak_F").Float(), exact)
+		golden.CloseAll(t, name+" classical df", []float64{weak.DF1, weak.DF2}, want.At("weak_df").Floats(), exact)
+		classical, err := infer(t, iv.Fit, Classical).Coefficient("received", 0.95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.CloseAll(t, name+" classical", []float64{classical.Estimate, classical.SE, classical.DF, iv.Sigma}, []float64{want.At("est").Float(), want.At("se_classical").Float(), want.At("df").Float(), want.At("sigma").Float()}, exact)
 		if name == "adjusted" {
 			continue
 		}
@@ -204,6 +210,7 @@ func TestCompliance(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			golden.Close(t, "intention to treat", bl.Effect, b.At("itt").Float(), exact)
 			golden.Close(t, "CACE", bl.Estimate, b.At("cace").Float(), exact)
 			golden.Close(t, "Bloom "+key, bl.SEIgnoring, b.At("se_bloom_"+key+"_ignoring_first_stage").Float(), exact)
 			f, err := iv.FirstStage(0, v)
