@@ -86,6 +86,15 @@ func (a *app) assessCommand() *cobra.Command {
 					return usageError{fmt.Errorf("--mdes: %w", err)}
 				}
 			}
+			// People are those of schools that stayed: where more schools went than
+			// people, the schools' attrition is the trial's.
+			if s := out.Clusters; s != nil && s.Overall > out.Overall {
+				var given *float64
+				if out.EEF.MDES != nil {
+					given = &mdes
+				}
+				out.EEF = attrition.InitialPadlocks(s.Overall, given)
+			}
 			if c.Flags().Changed("limit") || c.Flags().Changed("alpha-treated") || c.Flags().Changed("alpha-control") {
 				if out.Model, err = modelled(out.Assessment, bias); err != nil {
 					return err
@@ -115,6 +124,10 @@ func assess(randomised, analysed, clusters, kept pair, joiners bool) (*assessJSO
 		schoolsT, schoolsC := arms(clusters, kept)
 		var faults []error
 		for _, arm := range []struct{ people, schools attrition.Arm }{{t, schoolsT}, {c, schoolsC}} {
+			if arm.schools.Analysed == 0 && arm.schools.Randomised > 0 {
+				faults = append(faults, fmt.Errorf("arm %q: no school of %d is left: there is nothing to compare, whatever the rates say", arm.schools.Label, arm.schools.Randomised))
+				continue
+			}
 			if arm.people.Analysed < arm.schools.Analysed {
 				faults = append(faults, fmt.Errorf("arm %q: %d people analysed in %d schools analysed; a school is analysed if at least one of its people is", arm.people.Label, arm.people.Analysed, arm.schools.Analysed))
 			}

@@ -137,6 +137,9 @@ type missingModel struct {
 	Events  int           `json:"events"`
 	Rows    int           `json:"rows"`
 	LeftOut []string      `json:"left_out"` // columns with values missing, which cannot predict
+	// NoVariation are columns that are the same in every row, or a combination of
+	// others, and so say nothing of their own.
+	NoVariation []string `json:"no_variation"`
 }
 
 type missingTerm struct {
@@ -178,9 +181,16 @@ func missingOf(outcome string, d *analysis.Dataset, model bool) (*missingOutcome
 		}
 		known.Covariates = append(known.Covariates, c)
 	}
-	imputation, _, err := missing.ModelOf(&known, false)
+	imputation, dropped, err := missing.ModelOf(&known, false)
 	if err != nil {
 		return nil, fmt.Errorf("%s: model who has no score: %w", outcome, err)
+	}
+	out.Model.NoVariation = append([]string{}, dropped...)
+	if table.Variables[0].Missing == table.Rows {
+		return nil, fmt.Errorf("%s: nobody has a value: there is nobody to hold those who lack it against", outcome)
+	}
+	if table.Variables[0].Missing == 0 {
+		return nil, fmt.Errorf("%s: nobody lacks a value: there is nothing to model", outcome)
 	}
 	lost := make([]bool, len(d.Observed))
 	for i, o := range d.Observed {
@@ -240,6 +250,12 @@ func (a *app) printMissing(out missingJSON) error {
 					rows = append(rows, []string{"    " + x.Term, fmt.Sprintf("%.3f", x.OddsRatio), fmt.Sprintf("%.3f to %.3f", math.Exp(x.CI[0]), math.Exp(x.CI[1])), fmt.Sprintf("%.3g", x.P)})
 				}
 				a.table(rows)
+				for _, name := range m.LeftOut {
+					a.say("    left out: %s, which has gaps of its own", name)
+				}
+				for _, name := range m.NoVariation {
+					a.say("    left out: %s, which does not vary, or only as others do", name)
+				}
 			}
 		}
 	})
