@@ -347,6 +347,13 @@ func (f *form) parse(file *zip.File) (*textPart, error) {
 			if at == p.root {
 				return nil, bad("an element ends that was not begun")
 			}
+			name := e.Name.Local
+			if e.Name.Space != "" {
+				name = e.Name.Space + ":" + name
+			}
+			if name != at.name {
+				return nil, bad(fmt.Sprintf("the element %s ends as %s", at.name, name))
+			}
 			depth--
 			at.close, at.to = from, d.InputOffset()
 			at = at.parent

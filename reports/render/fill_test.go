@@ -277,6 +277,7 @@ func TestFillFaults(t *testing.T) {
 		"a table in the header": {header, []string{"can stand in the main text only"}},
 		"no document":           {without("word/document.xml"), []string{"it has no word/document.xml"}},
 		"strict":                {strict, []string{"is not in the usual form of Word files"}},
+		"crossed":               {with("<w:t>Contract </w:t>", "<w:t>Contract </w:x>"), []string{"the element w:t ends as w:x"}},
 		"broken":                {broken, []string{"word/document.xml cannot be read"}},
 		"nothing asked":         {empty, []string{"it asks for nothing: give content controls a tag"}},
 	} {
