@@ -51,15 +51,7 @@ func (r *Results) posterior(d *analysis.Dataset) error {
 	if r.Plan.Model == LinearModel {
 		return errPupils
 	}
-	rows, err := r.rows(d)
-	if err != nil {
-		return err
-	}
-	data, _, err := rows.Design()
-	if err != nil {
-		return err
-	}
-	fit, err := mixed.New(data, mixed.Model{})
+	fit, _, err := r.fit(d)
 	if err != nil {
 		return err
 	}

@@ -119,17 +119,23 @@ func (r *Results) estimand(arm, control string) analysis.Estimand {
 	return analysis.Estimand{Outcome: r.Plan.Outcome, TimePoint: r.Plan.TimePoint, Arm: arm, Against: control, Set: analysis.CompleteCase}
 }
 
-// mixed fits pupils in schools.
-func (r *Results) mixed(d *analysis.Dataset) error {
+// fit is the plan's model of pupils in schools, with the data it was fitted to.
+func (r *Results) fit(d *analysis.Dataset) (*mixed.Fit, *mixed.Data, error) {
 	rows, err := r.rows(d)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	data, _, err := rows.Design()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	fit, err := mixed.New(data, mixed.Model{})
+	return fit, data, err
+}
+
+// mixed fits pupils in schools.
+func (r *Results) mixed(d *analysis.Dataset) error {
+	fit, data, err := r.fit(d)
 	if err != nil {
 		return err
 	}
