@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"evenhand/analysis"
+	"evenhand/analysis/sap"
 )
 
 // hostile are bundles that somebody made to keep a checker busy, each with a
@@ -95,3 +98,22 @@ func BenchmarkHostile(b *testing.B) {
 type nothing struct{}
 
 func (nothing) ReadAt([]byte, int64) (int, error) { panic("it was read") }
+
+// Whatever a file of a bundle holds, with a manifest that fits it, the checker
+// comes to an end with findings.
+func FuzzContents(f *testing.F) {
+	m := finished(f, 12, 2)
+	m.b.Rule = nil
+	whole := unzip(f, write(f, m.b))
+	for i, e := range whole {
+		if len(e.data) < 20_000 {
+			f.Add(uint8(i), e.data)
+		}
+	}
+	stub := func(p sap.Plan, _ *analysis.Dataset) (*sap.Results, error) { return &sap.Results{Plan: p}, nil }
+	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
+		files := slices.Clone(whole)
+		files[int(which)%len(files)].data = data
+		verify(t, rezip(t, files), Options{Fit: stub})
+	})
+}
