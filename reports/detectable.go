@@ -203,8 +203,8 @@ type detectablePanel struct {
 func detectablePanels(s power.Stage) []detectablePanel {
 	spread := func(from, to float64) []float64 {
 		var all []float64
-		for i := range 41 {
-			all = append(all, from+(to-from)*float64(i)/40)
+		for i := range 25 {
+			all = append(all, from+(to-from)*float64(i)/24)
 		}
 		return all
 	}
