@@ -3,6 +3,7 @@ package reports
 import (
 	"strings"
 
+	"evenhand/analysis/describe"
 	"evenhand/analysis/sap"
 	"evenhand/reports/figure"
 )
@@ -32,8 +33,8 @@ func (w *writer) balance() {
 			t.Groups = append(t.Groups, Group{w.label(a.Arm), 4})
 			t.Columns = append(t.Columns, Column{"n", true}, Column{"Missing", true}, Column{"Mean or share", true}, Column{"SD", true})
 		}
-		t.Groups = append(t.Groups, Group{"", 1})
-		t.Columns = append(t.Columns, Column{"Difference, effect size", true})
+		t.Groups = append(t.Groups, Group{"", 2})
+		t.Columns = append(t.Columns, Column{Title: "Baseline equivalence (WWC)"}, Column{"Difference, effect size", true})
 		for _, b := range r.Balance {
 			if b.Set != set.name {
 				continue
@@ -55,6 +56,12 @@ func (w *writer) balance() {
 				}
 				row.Cells = append(row.Cells, balanceCells(of, b)...)
 			}
+			// Where a released report hides an effect size its band would tell of it.
+			band := words(string(describe.BandOf(b.Effect)))
+			if !b.HasEffect || w.in.released {
+				band = absent("–")
+			}
+			row.Cells = append(row.Cells, band)
 			if b.HasEffect {
 				c := number(b.Effect, EffectSize)
 				row.Cells = append(row.Cells, c)
