@@ -524,8 +524,8 @@ func (a *app) templateCommand() *cobra.Command {
 // keysCommand lists what a Word template or a template's own words can ask for.
 func (a *app) keysCommand() *cobra.Command {
 	c := command("keys [WORD]", "List what a Word template of your own can ask for",
-		"A Word template asks for a value by a content control's tag, or by {{…}} in its text: a cell\n(flow/analysed/3: table, the words of its row or its number, column), report:title, report:kind or report:made. A paragraph of its own\ncan ask for a whole table (table:flow), a figure (figure:flow-figure) or a part (part:summary). This\nlists them with what they show now; with a word, those that have it in their key or description.",
-		"evenhand report keys\nevenhand report keys headline\nevenhand report keys 'effect size' --format json", one("word"),
+		"A Word template asks for a value by a content control's tag, or by {{…}} in its text: a cell\n(flow/analysed/3: table, the words of its row or its number, column), report:title, report:kind or\nreport:made. A paragraph of its own can ask for a whole table (table:flow), a figure\n(figure:flow-figure) or a part (part:summary). This lists them with what they show now; with a word,\nthose that have it in their key or description.",
+		"evenhand report keys\nevenhand report keys headline\nevenhand report keys effect --format json", one("word"),
 		func(ctx context.Context, args []string) error {
 			return a.withTrial(ctx, false, func(t *conduct.Trial) error {
 				s, err := t.Snapshot(ctx)
