@@ -496,7 +496,7 @@ func TestReleaseOfTheSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for col, want := range map[int]reports.Kind{3: reports.Number, 7: reports.Absent, 8: reports.Absent, 9: reports.Absent} {
+	for col, want := range map[int]reports.Kind{3: reports.Number, 7: reports.Absent, 8: reports.Absent, 10: reports.Absent} {
 		if c := cellAt(r, "balance-analysed", 0, col); c.Kind != want {
 			t.Errorf("three lost: the baseline of those analysed, column %d, is %q", col, c)
 		}
