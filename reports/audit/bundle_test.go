@@ -57,13 +57,18 @@ func (m *maker) receipt(size int) trial.Receipt {
 }
 
 // finished is a finished trial of so many schools with about so many pupils each.
-func finished(t testing.TB, schools, pupils int) *maker {
+func finished(t testing.TB, schools, pupils int) *maker { return finishedWith(t, schools, pupils) }
+
+// finishedWith is finished by another protocol: in its text each second word
+// stands in place of the first.
+func finishedWith(t testing.TB, schools, pupils int, edits ...string) *maker {
 	t.Helper()
 	m := &maker{t: t, clock: time.Date(2015, 9, 1, 9, 0, 0, 0, time.UTC)}
 	text, err := os.ReadFile("testdata/protocol.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	text = []byte(strings.NewReplacer(edits...).Replace(string(text)))
 	p, err := trial.ParseProtocol("protocol.yaml", text)
 	if err != nil {
 		t.Fatal(err)

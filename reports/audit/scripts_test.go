@@ -102,6 +102,17 @@ func TestRScript(t *testing.T) {
 	}
 }
 
+// With Kenward and Roger's degrees of freedom too, but for the shifted
+// imputations, which would take their package hours.
+func TestRScriptKenwardRoger(t *testing.T) {
+	r := need(t, "Rscript", "-e", `for (p in c("lme4", "pbkrtest", "clubSandwich", "AER", "digest", "jsonlite")) stopifnot(requireNamespace(p, quietly = TRUE))`)
+	dir := unpack(t, write(t, finishedWith(t, 24, 12, "covariates: [baseline, strata]", "covariates: [baseline, strata]\n  degrees of freedom: kenward-roger").b))
+	out, code := status(t, r, filepath.Join(dir, "scripts", "analysis.R"), dir, "--brief")
+	if code != 0 || !strings.Contains(out, ", 0 differ by") || !strings.Contains(out, ", 0 not compared") || strings.Contains(out, "pbkrtest is not installed") {
+		t.Errorf("status %d:\n%s", code, out)
+	}
+}
+
 // The Python program passes what is whole and fails, by name, what is not.
 func TestPythonScript(t *testing.T) {
 	python := need(t, "python3", "-c", "import hashlib, json, csv")
