@@ -124,6 +124,16 @@ func TestWavesOfSchools(t *testing.T) {
 			w.must("draw", "balance")
 			w.must("draw", "balance", "--rehearsals", "20")
 			w.must("draw", "letters", "--dir", "{}/letters")
+			w.must("draw", "picture", "--out", "{}/draw.svg")
+			control := 0
+			for _, line := range second {
+				if strings.HasPrefix(line, "control") {
+					control++
+				}
+			}
+			if c.more == "" && !strings.Contains(w.read("draw.svg"), fmt.Sprintf(">%d<", control)) {
+				t.Errorf("the picture does not say that %d schools of both waves are in the control arm", control)
+			}
 			w.must("draw", "kit", "--dir", "{}/kit")
 			if readme := w.read("kit/README.txt"); strings.Contains(readme, "--after roster.txt allocation.txt") != remembers || !strings.Contains(readme, "wave-2/roster.txt") {
 				t.Errorf("README is\n%s", readme)
@@ -147,6 +157,8 @@ func TestWavesOfSchools(t *testing.T) {
 			w.file("outcomes.csv", outcomes)
 			w.must("outcome", "import", "{}/outcomes.csv")
 			w.must("analysis", "run")
+			w.must("analysis", "rehearse")
+			w.must("report", "build", "--out", "{}/report.html")
 			w.must("audit", "export", "--out", "{}/bundle.zip")
 			said := w.must("audit", "verify", "{}/bundle.zip")
 			if !strings.Contains(said, "2 waves, each with 1 commitment and 1 draw; no school in two") || strings.Contains(said, "FAIL") {
