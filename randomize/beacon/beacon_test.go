@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"strings"
@@ -126,6 +127,7 @@ func TestCertificate(t *testing.T) {
 // TestChain: a certificate is followed through its issuers' to a root carried, at
 // the pulse's time; what does not lead there is refused.
 func TestChain(t *testing.T) {
+	at := func(year int) string { return fmt.Sprintf("%d-01-01T00:00:00Z", year) }
 	day := func(year int) time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }
 	keys := []*rsa.PrivateKey{must(rsa.GenerateKey(rand.Reader, 2048)), must(rsa.GenerateKey(rand.Reader, 2048)), must(rsa.GenerateKey(rand.Reader, 2048))}
 	issue := func(name string, host []string, of, by int, parent *x509.Certificate, until time.Time) *x509.Certificate {
@@ -147,25 +149,25 @@ func TestChain(t *testing.T) {
 	root := issue("the root", nil, 0, 0, nil, day(2100))
 	between := issue("the issuer", nil, 1, 0, root, day(2100))
 	leaf := issue("engine.beacon.nist.gov", []string{"engine.beacon.nist.gov"}, 2, 1, between, day(2030))
-	got, err := follow(leaf, pemOf(between), day(2026), pemOf(root))
+	got, err := follow(leaf, pemOf(between), at(2026), pemOf(root))
 	if err != nil || !strings.Contains(got.shown, `made out to engine.beacon.nist.gov, was valid at the pulse's time, and leads through 1 certificates given to the root "the root"`) {
 		t.Errorf("follow = %+v, %v", got, err)
 	}
-	if got, err := follow(leaf, nil, day(2026), pemOf(root)); err != nil || got.shown != "" || !strings.Contains(got.notShown, `issued by "the issuer"; its issuer's signature was not checked`) {
+	if got, err := follow(leaf, nil, at(2026), pemOf(root)); err != nil || got.shown != "" || !strings.Contains(got.notShown, `issued by "the issuer"; its issuer's signature was not checked`) {
 		t.Errorf("without a chain: %+v, %v", got, err)
 	}
 	for want, x := range map[string]struct {
 		leaf  *x509.Certificate
 		rest  []byte
-		at    time.Time
+		at    string
 		roots []byte
 	}{
-		"expired":                              {leaf, pemOf(between), day(2031), pemOf(root)},
-		"unknown authority":                    {leaf, pemOf(between), day(2026), rootsPEM},
-		"do not lead from":                     {leaf, pemOf(root), day(2026), pemOf(root)},
-		"not to a name below":                  {issue("beacon.nist.gov.example", nil, 2, 1, between, day(2030)), pemOf(between), day(2026), pemOf(root)},
-		"only its issuers' certificates":       {leaf, []byte("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"), day(2026), pemOf(root)},
-		"certificate 1 after the first cannot": {leaf, []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), day(2026), pemOf(root)},
+		"expired":                              {leaf, pemOf(between), at(2031), pemOf(root)},
+		"unknown authority":                    {leaf, pemOf(between), at(2026), rootsPEM},
+		"do not lead from":                     {leaf, pemOf(root), at(2026), pemOf(root)},
+		"not to a name below":                  {issue("beacon.nist.gov.example", nil, 2, 1, between, day(2030)), pemOf(between), at(2026), pemOf(root)},
+		"only its issuers' certificates":       {leaf, []byte("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"), at(2026), pemOf(root)},
+		"certificate 1 after the first cannot": {leaf, []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), at(2026), pemOf(root)},
 	} {
 		if _, err := follow(x.leaf, x.rest, x.at, x.roots); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), want) {
 			t.Errorf("follow = %v, want %q", err, want)

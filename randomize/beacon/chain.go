@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // rootsPEM are the root certificates of DigiCert, which has issued the beacon's
@@ -30,7 +29,11 @@ type followed struct {
 // certificates that stand after it in the PEM text, to one of the roots that this
 // program carries. Certificates that are given and do not lead there are an
 // error, since somebody took them for the chain.
-func follow(leaf *x509.Certificate, rest []byte, at time.Time, carried []byte) (followed, error) {
+func follow(leaf *x509.Certificate, rest []byte, at string, carried []byte) (followed, error) {
+	when := leaf.NotBefore // of its type; package time, with its clock, is not for this package
+	if err := when.UnmarshalText([]byte(at)); err != nil {
+		return followed{}, refuse("its time %q is none", at)
+	}
 	between, n, err := certificates(rest)
 	if err != nil {
 		return followed{}, err
@@ -41,7 +44,7 @@ func follow(leaf *x509.Certificate, rest []byte, at time.Time, carried []byte) (
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(carried)
-	chains, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	chains, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: when, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 	if err != nil {
 		return followed{}, refuse("the certificates given do not lead from %s to a root that this program knows: %v", issuer, err)
 	}

@@ -12,7 +12,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // pulse is a pulse of the NIST beacon 2.0 as its service gives it in JSON.
@@ -101,11 +100,7 @@ func VerifyNIST(record, certificate []byte, at string) (Verified, error) {
 		v.NotShown = append([]string{"the RSA signature: the certificate was not given, so that anybody could have made this pulse; fetch https://beacon.nist.gov/beacon/2.0/certificate/" + strings.ToLower(p.CertificateID)}, v.NotShown...)
 		return v, nil
 	}
-	when, err := time.Parse(time.RFC3339, at)
-	if err != nil {
-		return Verified{}, refuse("its time %q is none", at)
-	}
-	chain, err := p.checkRSA(signed, signature, certificate, when, rootsPEM)
+	chain, err := p.checkRSA(signed, signature, certificate, at, rootsPEM)
 	if err != nil {
 		return Verified{}, err
 	}
@@ -187,7 +182,7 @@ func (p *pulse) signedFields() ([]byte, error) {
 
 // checkRSA holds the certificate to the pulse, the signature (PKCS #1 v1.5 with
 // SHA-512) to the certificate, and follows that to a root.
-func (p *pulse) checkRSA(signed, signature, certificate []byte, at time.Time, roots []byte) (followed, error) {
+func (p *pulse) checkRSA(signed, signature, certificate []byte, at string, roots []byte) (followed, error) {
 	block, rest := pem.Decode(certificate)
 	if block == nil || block.Type != "CERTIFICATE" {
 		return followed{}, refuse("the certificate is not in PEM form (-----BEGIN CERTIFICATE-----)")
