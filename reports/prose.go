@@ -357,7 +357,14 @@ func (w *writer) planMissing() {
 		w.say("Where more than {} of the primary outcome or of a covariate is missing, the model is also fitted to {} data sets in which what is missing was filled in from what is known of the same pupil and school, the arm included, and the results are pooled by Rubin’s rules.",
 			s.put("Imputed if more is missing than", number(float64(m.ImputeAbove), Share)), s.put("Imputations", count(m.Imputations)))
 	}
+	if m.ByArm {
+		w.say("Each arm is imputed by a model of its own, so that every association may differ between arms.")
+	}
+	if len(m.Interactions) > 0 {
+		w.say("The associations with {} may differ between the arms in that model.", s.text("Associations that may differ between arms", list(m.Interactions)))
+	}
 	for _, x := range []struct{ key, words string }{
+		{"reference", "Those lost are also imputed as if they had gone on as the control arm did: from then on, from their baseline on, or from the beginning."},
 		{"delta", "It is then asked how far those lost would have had to differ from those like them who stayed for the conclusion to change: imputed scores are shifted, arm by arm, until it does."},
 		{"bounds", "Bounds that need no model of who is missing are given: those of Lee, and those with any possible score for those lost."},
 		{"weights", "The complete cases are also weighted by the inverse probability of being analysed."},

@@ -678,8 +678,12 @@ func (d *decoder) checkPlan(p *Protocol) {
 		d.say(at.to("multiplicity"), "Westfall and Young's way counts redraws, and none are planned", "give `redraws`, e.g. 1000, or choose holm, which needs none")
 	}
 	d.unique2(at.to("missing", "sensitivity"), "analyses", plan.Missing.Sensitivity)
+	d.checkInteractions(p, at.to("missing", "interactions"))
 	if i := slices.Index(plan.Missing.Sensitivity, "reference"); i >= 0 && plan.Missing.ByArm {
 		d.say(at.to("missing", "sensitivity", item(i)), "with each arm imputed by a model of its own nothing ties an arm to the control arm, whose way those lost should have gone", "leave out `reference`, or `by arm`")
+	}
+	if i := slices.Index(plan.Missing.Sensitivity, "reference"); i >= 0 && plan.Missing.Interactions != nil {
+		d.say(at.to("missing", "sensitivity", item(i)), "with interactions in the imputation an arm's effect is another for each pupil, and there is no one effect for those lost to do without", "leave out `reference`, or `interactions`")
 	}
 	if x := plan.Interval; d.good("plan", "interval") && (x <= 0.5 || x >= 1) {
 		d.say(at.to("interval"), "the interval's confidence must lie above 50 % and below 100 %", "95 % is usual")
@@ -698,6 +702,31 @@ func (d *decoder) checkPlan(p *Protocol) {
 		d.say(at.to("pupil columns"), "schools are measured, so that there is no file of pupils", "take the pupil columns out")
 	case measured == "schools" && strings.HasPrefix(plan.EffectSize, "within-"):
 		d.say(at.to("effect size"), "schools are measured, so that there is no spread within schools", "choose total-unconditional, pooled-sd or control-sd")
+	}
+}
+
+// checkInteractions checks the covariates whose associations may differ between
+// the arms when scores are imputed.
+func (d *decoder) checkInteractions(p *Protocol, at path) {
+	names := p.Plan.Missing.Interactions
+	if names == nil {
+		return
+	}
+	if p.Plan.Missing.ByArm {
+		d.say(at, "with each arm imputed by a model of its own every association differs between arms already", "leave out `interactions`, or `by arm`")
+	}
+	d.unique2(at, "interactions", names)
+	if !d.good("plan", "covariates") || !d.good("plan", "pupil columns") {
+		return
+	}
+	var can []string
+	for _, c := range p.Plan.Covariates {
+		if c != "strata" {
+			can = append(can, c)
+		}
+	}
+	for i, c := range names {
+		d.known(at.to(item(i)), c, "covariate", can)
 	}
 }
 

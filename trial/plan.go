@@ -44,6 +44,7 @@ func (p *Protocol) plan(o Outcome) sap.Plan {
 	if o.Primary { // how far the answer hangs on what is missing is asked of the primary outcome
 		plan.Missing.Imputations = p.Plan.Missing.Imputations
 		plan.Missing.ByArm = p.Plan.Missing.ByArm
+		plan.Missing.Interactions = slices.Clone(p.Plan.Missing.Interactions)
 		plan.Missing.Sensitivity = slices.Clone(p.Plan.Missing.Sensitivity)
 	}
 	if o.Range.Set {

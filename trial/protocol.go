@@ -255,10 +255,11 @@ type PupilColumn struct {
 
 // MissingRule says what is done about missing scores.
 type MissingRule struct {
-	ImputeAbove Percent  `yaml:"impute above" doc:"share of missing outcomes above which multiple imputation is added to the complete cases" default:"5 %"`
-	Imputations int      `yaml:"imputations" doc:"how many imputed data sets" default:"20" min:"2" max:"10000" unit:"imputations"`
-	ByArm       bool     `yaml:"by arm" doc:"yes to impute each arm by a model of its own, so that every association may differ between arms"`
-	Sensitivity []string `yaml:"sensitivity" doc:"delta: imputed scores shifted; reference: those lost go on as the control arm; bounds; weights" enum:"delta,reference,bounds,weights"`
+	ImputeAbove  Percent  `yaml:"impute above" doc:"share of missing outcomes above which multiple imputation is added to the complete cases" default:"5 %"`
+	Imputations  int      `yaml:"imputations" doc:"how many imputed data sets" default:"20" min:"2" max:"10000" unit:"imputations"`
+	ByArm        bool     `yaml:"by arm" doc:"yes to impute each arm by a model of its own, so that every association may differ between arms"`
+	Interactions []string `yaml:"interactions" doc:"covariates of the plan (the baseline, or pupil columns) whose associations with what is imputed may differ between arms, in one imputation model of all arms"`
+	Sensitivity  []string `yaml:"sensitivity" doc:"delta: imputed scores shifted; reference: those lost go on as the control arm; bounds; weights" enum:"delta,reference,bounds,weights"`
 }
 
 // SampleSize is what the trial's size was reckoned from when it was planned.

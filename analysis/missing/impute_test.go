@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -386,7 +387,38 @@ func TestModelOfADataset(t *testing.T) {
 			}
 		}
 	}
+	// Products with the arm: of a column, of a factor's dummies, and none of a
+	// column that has gaps.
 	d.Covariates[2].Observed = nil
+	crossed, dropped, err := ModelOf(d, false, "fsm", "group", "pre")
+	if err != nil || !slices.Equal(dropped, []string{"pre", "group: nobody", "stratum: empty", "arm: T × group: nobody"}) {
+		t.Fatalf("dropped %q, %v", dropped, err)
+	}
+	products := 0
+	for _, p := range crossed.Predictors {
+		name, ok := strings.CutPrefix(p.Name, "arm: T × ")
+		if !ok {
+			continue
+		}
+		products++
+		of := slices.IndexFunc(crossed.Predictors, func(p Predictor) bool { return p.Name == name })
+		for i := range n {
+			if want := float64(arms[i]) * crossed.Predictors[of].Values[i]; p.Values[i] != want {
+				t.Fatalf("%s, row %d: %v, want %v", p.Name, i, p.Values[i], want)
+			}
+		}
+	}
+	if products != 3 {
+		t.Errorf("%d products", products)
+	}
+	for _, c := range []struct {
+		byArm bool
+		name  string
+	}{{true, "fsm"}, {false, "height"}} {
+		if _, _, err := ModelOf(d, c.byArm, c.name); err == nil {
+			t.Errorf("%+v: no fault", c)
+		}
+	}
 	byArm, _, err := ModelOf(d, true)
 	if err != nil || byArm.ByArm == nil {
 		t.Errorf("by arm: %v", err)

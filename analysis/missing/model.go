@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"evenhand/analysis"
 )
@@ -291,8 +292,11 @@ func isIdentifier(values []float64, observed []bool) bool {
 // first level, incomplete ones are imputed as factors of the levels that somebody
 // has. What never differs within a school is a variable of schools. Columns that
 // add nothing to those before them, such as the dummy of a stratum without
-// rows, are left out and named in dropped.
-func ModelOf(d *analysis.Dataset, byArm bool) (m Model, dropped []string, err error) {
+// rows, are left out and named in dropped. interactions names covariates whose
+// associations may differ between the arms: the products of their predictors with
+// the arms' dummies are predictors too. A covariate with gaps has no product,
+// since it is imputed and predicts nothing; it is named in dropped.
+func ModelOf(d *analysis.Dataset, byArm bool, interactions ...string) (m Model, dropped []string, err error) {
 	n := len(d.Arm)
 	if len(d.Outcome) != n || len(d.Observed) != n || len(d.Cluster) != n {
 		return Model{}, nil, fmt.Errorf("imputation model: %d rows with %d outcomes, %d marks of observation, %d schools: there must be one of each", n, len(d.Outcome), len(d.Observed), len(d.Cluster))
@@ -345,8 +349,30 @@ func ModelOf(d *analysis.Dataset, byArm bool) (m Model, dropped []string, err er
 			candidates[len(candidates)-1].Coarse = true
 		}
 	}
-	m.Predictors, dropped = independent(candidates, n)
-	return m, dropped, nil
+	for _, name := range interactions {
+		at := slices.IndexFunc(d.Covariates, func(c analysis.Column) bool { return c.Name == name })
+		if byArm || at < 0 {
+			return Model{}, nil, fmt.Errorf("imputation model: an interaction with %q: it must be a covariate, in a model of all arms together", name)
+		}
+		if slices.ContainsFunc(m.Incomplete, func(v Variable) bool { return v.Name == name }) {
+			dropped = append(dropped, name)
+			continue
+		}
+		for _, p := range slices.Clone(candidates) {
+			if p.Name != name && !(d.Covariates[at].Levels != nil && strings.HasPrefix(p.Name, name+": ")) {
+				continue
+			}
+			for a := range d.Arms {
+				if a != d.Control {
+					arm := slices.IndexFunc(candidates, func(p Predictor) bool { return p.Name == ArmPredictor(d.Arms[a]) })
+					candidates = append(candidates, Interaction(candidates[arm], p))
+				}
+			}
+		}
+	}
+	var same []string
+	m.Predictors, same = independent(candidates, n)
+	return m, append(dropped, same...), nil
 }
 
 // factorOf is an incomplete factor with the levels that somebody has: binary if

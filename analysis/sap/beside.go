@@ -495,11 +495,16 @@ type imputedSets struct {
 // imputations completes the data: always in the same way, since the seed is the
 // outcome's.
 func (r *Results) imputations(d *analysis.Dataset) (missing.Model, *missing.Imputations, error) {
-	model, _, err := missing.ModelOf(d, r.Plan.Missing.ByArm)
+	model, dropped, err := missing.ModelOf(d, r.Plan.Missing.ByArm, r.Plan.Missing.Interactions...)
 	if err != nil {
 		return model, nil, err
 	}
 	warnings := withoutUnseen(d, &model)
+	for _, name := range r.Plan.Missing.Interactions {
+		if slices.Contains(dropped, name) {
+			warnings = append(warnings, analysis.Warning{Code: "interaction-left-out", Text: fmt.Sprintf("The imputation was to let the association with %s differ between the arms, but %s has gaps of its own: it is imputed, with one association in all arms. A model for each arm (`by arm`) would let it differ.", name, name)})
+		}
+	}
 	model.Imputations, model.Seed = r.Plan.Missing.Imputations, r.seed()
 	sets, err := missing.Impute(model)
 	if err == nil {
@@ -922,6 +927,9 @@ func (s *shiftable) refitNew(arm int, shift float64) ([]analysis.Estimate, error
 func (r *Results) reference(d *analysis.Dataset, model missing.Model, sets *missing.Imputations, pooled func(arm, k int, by func(set int) float64) (missing.Pooled, error)) error {
 	if model.ByArm != nil {
 		return errors.New("each arm is imputed by a model of its own, so that no drawn effect of an arm can be taken away")
+	}
+	if r.Plan.Missing.Interactions != nil {
+		return errors.New("with interactions in the imputation an arm's effect is another for each pupil, so that no one effect can be taken away")
 	}
 	baseline := ""
 	for _, v := range model.Incomplete[1:] {

@@ -38,10 +38,13 @@ const (
 
 // MissingRule is what the plan does about missing scores.
 type MissingRule struct {
-	ImputeAbove float64  `json:"impute_above"`          // share missing, of the outcome or of a covariate, in [0,1)
-	Imputations int      `json:"imputations"`           // 0 for no imputation, whatever is missing
-	ByArm       bool     `json:"by_arm,omitempty"`      // each arm imputed by a model of its own
-	Sensitivity []string `json:"sensitivity,omitempty"` // of Delta, Reference, Bounds, Weights
+	ImputeAbove float64 `json:"impute_above"`     // share missing, of the outcome or of a covariate, in [0,1)
+	Imputations int     `json:"imputations"`      // 0 for no imputation, whatever is missing
+	ByArm       bool    `json:"by_arm,omitempty"` // each arm imputed by a model of its own
+	// Interactions are covariates whose associations may differ between the arms,
+	// in one model of all arms.
+	Interactions []string `json:"interactions,omitempty"`
+	Sensitivity  []string `json:"sensitivity,omitempty"` // of Delta, Reference, Bounds, Weights
 	// Lowest and Highest are the scores that are possible, for bounds; both 0
 	// where no range is known.
 	Lowest  float64 `json:"lowest,omitempty"`

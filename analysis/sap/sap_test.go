@@ -358,6 +358,29 @@ func TestMissing(t *testing.T) {
 		t.Errorf("by arm: %+v, %+v", own.NotRun, p)
 	}
 
+	// With an interaction the sampler has a coefficient for it, if the column has no
+	// gaps; otherwise that is said.
+	plan.Missing = &MissingRule{ImputeAbove: 0.05, Imputations: 5, Interactions: []string{"pretest"}, Sensitivity: []string{Reference}}
+	left := func(r *Results) bool {
+		return slices.ContainsFunc(r.Missing.Imputation.Warnings, func(w analysis.Warning) bool { return w.Code == "interaction-left-out" })
+	}
+	product := func(r *Results) bool {
+		return slices.ContainsFunc(r.Missing.Imputation.Parameters, func(n SamplerNote) bool { return strings.HasSuffix(n.Parameter, "× pretest") })
+	}
+	if gappy := run(t, plan, d, nil); !left(gappy) || product(gappy) || gappy.Missing.Reference != nil || len(gappy.NotRun) != 1 {
+		t.Errorf("an interaction with a column that has gaps: %+v, %+v", gappy.NotRun, gappy.Missing.Imputation)
+	}
+	whole := *d
+	whole.Covariates = slices.Clone(d.Covariates)
+	for i, c := range whole.Covariates {
+		if c.Name == "pretest" {
+			whole.Covariates[i].Observed = nil
+		}
+	}
+	if crossed := run(t, plan, &whole, nil); left(crossed) || !product(crossed) {
+		t.Errorf("interaction: %+v", crossed.Missing.Imputation)
+	}
+
 	// Below the threshold nothing is imputed, and with nothing missing nothing is
 	// done.
 	plan.Missing = &MissingRule{ImputeAbove: 0.5, Imputations: 5, Sensitivity: []string{Delta}}

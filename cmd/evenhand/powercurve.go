@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -107,7 +106,7 @@ func (a *app) powerCurveCommand() *cobra.Command {
 	var out string
 	var c *cobra.Command
 	c = command("curve --design DESIGN --over NAME=FROM:TO …", "The smallest detectable effect as schools, ICC or R² vary",
-		"The minimum detectable effect size while one input is varied and the others stay: --over may be given\nseveral times, each a curve of its own. Written with - or _ alike: clusters, size, top, icc, icc-top,\nicc-group, r2 (at every level), r2-pupil, r2-cluster, r2-top, share, cv, lost-clusters, lost-pupils, power.\nWith --out the curves are drawn side by side as SVG.\n\n"+powerDesigns,
+		"The minimum detectable effect size while one input is varied and the others stay: --over may be given\nseveral times, each a curve of its own. Written with - or _ alike: clusters, size, top, icc, icc-top,\nicc-group, r2 (at every level), r2-pupil, r2-cluster, r2-top, share, cv, lost-clusters, lost-pupils, power.\nWith --out the curves are drawn side by side, as SVG or PNG by the file's ending.\n\n"+powerDesigns,
 		"evenhand power curve --design cra2 --clusters 114 --size 45 --icc 0.13 --over clusters=40:200:20\nevenhand power curve --design cra2 --clusters 114 --size 45 --icc 0.13 --covariates 1 --over clusters=40:200 --over icc=0:0.3 --over r2=0:0.8 --out curves.svg\nevenhand power curve --design cra2 --clusters 114 --size 45 --icc 0.13 --over icc=0.05:0.2:0.05 --format json",
 		noArgs, func(context.Context, []string) error {
 			switch {
@@ -115,8 +114,9 @@ func (a *app) powerCurveCommand() *cobra.Command {
 				return usagef("--design is missing")
 			case len(over.all) == 0:
 				return usagef("--over is missing: say what is varied, as --over clusters=40:200")
-			case out != "" && !strings.HasSuffix(strings.ToLower(out), ".svg"):
-				return usagef("--out %s: curves are written as .svg", out)
+			}
+			if err := pictureForm(out); err != nil {
+				return err
 			}
 			var all struct {
 				Curves []power.Curve `json:"curves"`
@@ -140,10 +140,7 @@ func (a *app) powerCurveCommand() *cobra.Command {
 				all.Curves = append(all.Curves, curve)
 			}
 			if out != "" {
-				if err := writeFile(out, false, func(w io.Writer) error {
-					_, err := io.WriteString(w, curvesFigure(all.Curves).Draw("curves"))
-					return err
-				}); err != nil {
+				if err := a.writePicture(out, curvesFigure(all.Curves)); err != nil {
 					return err
 				}
 			}
@@ -167,7 +164,7 @@ func (a *app) powerCurveCommand() *cobra.Command {
 		})
 	powerFlags(c, &in)
 	c.Flags().Var(&over, "over", "what is varied, between which values, and in which steps (may be given several times)")
-	c.Flags().StringVar(&out, "out", "", "also draw the curves into this new .svg file")
+	c.Flags().StringVar(&out, "out", "", "also draw the curves into this new .svg or .png file")
 	return c
 }
 
