@@ -515,39 +515,60 @@ func (r *Results) imputations(d *analysis.Dataset) (missing.Model, *missing.Impu
 
 // withoutUnseen takes strata out of the imputation's predictors in which nobody
 // has a value of some variable, as where a stratum's one school left: nothing
-// says how they differ. Their values are imputed as in the first stratum.
+// says how they differ. Their values are imputed as in the reference, which is the
+// first stratum, joined by the next one where nobody of it has a value either.
 func withoutUnseen(d *analysis.Dataset, m *missing.Model) (warnings []analysis.Warning) {
 	parts := 1
 	if m.ByArm != nil {
 		parts = len(d.Arms)
 	}
-	m.Predictors = slices.DeleteFunc(slices.Clone(m.Predictors), func(p missing.Predictor) bool {
-		if !isStratum(p.Name) {
-			return false
-		}
+	// seen says whether somebody among the rows has each variable, in every arm that
+	// is imputed by itself.
+	seen := func(among func(row int) bool) bool {
 		for _, v := range m.Incomplete {
 			if v.School {
 				continue
 			}
-			seen := make([]bool, parts)
-			for i, x := range p.Values {
-				if x != 0 && v.Observed[i] {
-					if parts == 1 {
-						seen[0] = true
-					} else {
-						seen[m.ByArm[i]] = true
-					}
+			found := make([]bool, parts)
+			for i, o := range v.Observed {
+				switch {
+				case !o || !among(i):
+				case parts == 1:
+					found[0] = true
+				default:
+					found[m.ByArm[i]] = true
 				}
 			}
-			if !slices.Contains(seen, false) {
-				continue
+			if slices.Contains(found, false) {
+				return false
 			}
-			name := strings.TrimPrefix(p.Name, missing.StratumPrefix)
-			warnings = append(warnings, analysis.Warning{Code: "stratum-without-values", Text: fmt.Sprintf("Nobody in the stratum %s has a score (or one of the baseline), so that nothing says how the stratum differs: what is missing there was imputed as if in the stratum %s.", name, d.Strata[0])})
-			return true
 		}
-		return false
+		return true
+	}
+	stratum := func(p missing.Predictor) string { return strings.TrimPrefix(p.Name, missing.StratumPrefix) }
+	var unseen []string
+	m.Predictors = slices.DeleteFunc(slices.Clone(m.Predictors), func(p missing.Predictor) bool {
+		if !isStratum(p.Name) || seen(func(i int) bool { return p.Values[i] != 0 }) {
+			return false
+		}
+		unseen = append(unseen, stratum(p))
+		return true
 	})
+	reference := d.Strata[0]
+	for {
+		at := slices.IndexFunc(m.Predictors, func(p missing.Predictor) bool { return isStratum(p.Name) })
+		if at < 0 || seen(func(i int) bool {
+			return !slices.ContainsFunc(m.Predictors, func(p missing.Predictor) bool { return isStratum(p.Name) && p.Values[i] != 0 })
+		}) {
+			break
+		}
+		unseen = append(unseen, reference)
+		reference = stratum(m.Predictors[at])
+		m.Predictors = slices.Delete(m.Predictors, at, at+1)
+	}
+	for _, name := range unseen {
+		warnings = append(warnings, analysis.Warning{Code: "stratum-without-values", Text: fmt.Sprintf("Nobody in the stratum %s has a score (or one of the baseline), so that nothing says how the stratum differs: what is missing there was imputed as if in the stratum %s.", name, reference)})
+	}
 	return warnings
 }
 
@@ -568,16 +589,8 @@ func (r *Results) Imputed(d *analysis.Dataset) ([]ImputedValue, error) {
 	if r.Missing == nil || r.Missing.Imputation == nil {
 		return nil, nil
 	}
-	if r.sets == nil {
-		planned, err := planned(r.Plan, d)
-		if err != nil {
-			return nil, err
-		}
-		model, sets, err := r.imputations(planned)
-		if err != nil {
-			return nil, err
-		}
-		r.sets = &imputedSets{model, sets}
+	if err := r.imputeAgain(d); err != nil {
+		return nil, err
 	}
 	levels := map[string][]string{}
 	for _, c := range d.Covariates {
@@ -612,6 +625,42 @@ func (r *Results) Imputed(d *analysis.Dataset) ([]ImputedValue, error) {
 		}
 	}
 	return all, nil
+}
+
+// imputeAgain makes the sets that r's imputations rest on, unless they are there.
+func (r *Results) imputeAgain(d *analysis.Dataset) error {
+	if r.sets != nil {
+		return nil
+	}
+	planned, err := planned(r.Plan, d)
+	if err != nil {
+		return err
+	}
+	model, sets, err := r.imputations(planned)
+	if err == nil {
+		r.sets = &imputedSets{model, sets}
+	}
+	return err
+}
+
+// Chains gives every draw after burn-in of the parameters in r's imputation,
+// parameters in the order of its notes; nil where nothing was imputed. Results
+// that were read back are imputed again from the same seed, and it is an error if
+// the chains are then not those that the results describe.
+func (r *Results) Chains(d *analysis.Dataset) ([]missing.Trace, error) {
+	if r.Missing == nil || r.Missing.Imputation == nil {
+		return nil, nil
+	}
+	if err := r.imputeAgain(d); err != nil {
+		return nil, err
+	}
+	notes, traces := r.Missing.Imputation.Parameters, r.sets.sets.Traces
+	for i, t := range traces {
+		if len(notes) != len(traces) || notes[i].Parameter != t.Parameter || notes[i].RHat != t.RHat || notes[i].ESS != t.ESS {
+			return nil, fmt.Errorf("imputed again, the chains of %s are not those of the results: another version of the program, or another kind of processor, made them", t.Parameter)
+		}
+	}
+	return traces, nil
 }
 
 // impute runs the planned model on imputed data.

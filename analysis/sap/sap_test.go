@@ -2,6 +2,7 @@ package sap
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -349,6 +350,63 @@ func TestMissing(t *testing.T) {
 	}
 	if again := run(t, plan, d, nil); !reflect.DeepEqual(r, again) {
 		t.Error("run again, it gives something else")
+	}
+
+	// The chains can be had, from the run itself and from results read back, and
+	// the results' notes are theirs.
+	chains, err := r.Chains(d)
+	if err != nil || len(chains) != len(m.Imputation.Parameters) || len(chains[0].Chains) != m.Imputation.Chains {
+		t.Fatalf("%d chains, %v", len(chains), err)
+	}
+	sum, draws := 0.0, 0
+	for _, c := range chains[1].Chains {
+		for _, v := range c {
+			sum, draws = sum+v, draws+1
+		}
+	}
+	if got := m.Imputation.Parameters[1]; draws != m.Imputation.Imputations*m.Imputation.Between || math.Abs(sum/float64(draws)-got.Mean) > 1e-12 {
+		t.Errorf("%d draws with mean %v: %+v", draws, sum/float64(draws), got)
+	}
+	back := *r
+	back.sets = nil
+	if again, err := back.Chains(d); err != nil || !reflect.DeepEqual(again, chains) {
+		t.Errorf("chains again: %v", err)
+	}
+	other := *d
+	other.Outcome = slices.Clone(d.Outcome)
+	other.Outcome[slices.Index(d.Observed, true)]++
+	back.sets = nil
+	if _, err := back.Chains(&other); err == nil {
+		t.Error("chains of other data pass for those of the results")
+	}
+
+	// Where nobody of some strata has a score, the first among them, they are imputed
+	// as those of another, and that is said.
+	strataGone := *d
+	strataGone.Observed, strataGone.Lost = slices.Clone(d.Observed), slices.Clone(d.Lost)
+	for i, s := range d.Stratum {
+		if (s == 0 || s == 2) && d.Observed[i] {
+			strataGone.Observed[i], strataGone.Lost[i] = false, "score missing"
+		}
+	}
+	stratified := plan
+	stratified.Covariates = []string{"pretest", "Stratum"}
+	stratified.Missing = &MissingRule{ImputeAbove: 0.05, Imputations: 5}
+	without := run(t, stratified, &strataGone, nil)
+	if without.Missing.Imputation == nil {
+		t.Fatalf("strata without scores: %+v", without.NotRun)
+	}
+	var said []string
+	for _, w := range without.Missing.Imputation.Warnings {
+		if w.Code == "stratum-without-values" {
+			said = append(said, w.Text[:strings.Index(w.Text, " has a score")]+w.Text[strings.LastIndex(w.Text, " as if"):])
+		}
+	}
+	name := func(s, as int) string {
+		return fmt.Sprintf("Nobody in the stratum %s as if in the stratum %s.", d.Strata[s], d.Strata[as])
+	}
+	if !slices.Equal(said, []string{name(2, 1), name(0, 1)}) {
+		t.Errorf("said %q", said)
 	}
 
 	// By arm, there is no reference to go over to; everything else is there.

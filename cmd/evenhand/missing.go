@@ -2,18 +2,25 @@ package main
 
 import (
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"evenhand/analysis"
 	"evenhand/analysis/missing"
+	"evenhand/analysis/rows"
+	"evenhand/analysis/sap"
+	"evenhand/reports/figure"
 	"evenhand/trial"
 	"evenhand/trial/conduct"
+	"evenhand/trial/store"
 )
 
 func (a *app) missingCommand() *cobra.Command {
@@ -50,7 +57,131 @@ func (a *app) missingCommand() *cobra.Command {
 			return a.printMissing(out)
 		}))
 	status.Flags().BoolVar(&model, "model", false, "also model who has no score on what was known before")
-	return group("missing", "What is missing, and who", status, a.missingDescribeCommand())
+	return group("missing", "What is missing, and who", status, a.missingDescribeCommand(), a.missingTraceCommand())
+}
+
+// chainsJSON is how the imputation's sampler went, draw by draw.
+type chainsJSON struct {
+	Outcomes []outcomeChains `json:"outcomes"`
+}
+
+type outcomeChains struct {
+	Outcome    string            `json:"outcome"`
+	Seed       uint64            `json:"seed"`
+	BurnIn     int               `json:"burn_in"`
+	Between    int               `json:"between"`
+	Parameters []parameterChains `json:"parameters"`
+}
+
+// parameterChains is a parameter's note with all its draws.
+type parameterChains struct {
+	sap.SamplerNote
+	Chains [][]float64 `json:"chains"` // draws after burn-in, in order
+}
+
+func (a *app) missingTraceCommand() *cobra.Command {
+	var out string
+	c := command("trace", "Every draw of the imputation's chains, in the last run of the plan",
+		"How the imputation's sampler went in the last run of the plan: each parameter's mean, SD, R-hat (1 is\nconverged), effective draws and autocorrelation between imputations. --format json has every draw\nafter burn-in; --out writes them as CSV (outcome, parameter, arm, chain, iteration, value) or, by the\nending, draws them as .svg or .png. They are made again from the run's seed, and checked against what\nthe run recorded of them. Only once the analysis is unblinded.",
+		"evenhand missing trace\nevenhand missing trace --out trace.csv\nevenhand missing trace --out trace.svg", noArgs,
+		a.reading(func(ctx context.Context, t *conduct.Trial) error {
+			form := strings.ToLower(filepath.Ext(out))
+			if out != "" && form != ".csv" && form != ".svg" && form != ".png" {
+				return usagef("--out %s: the ending says the form: .csv, .svg or .png", out)
+			}
+			run, err := t.LastRun(ctx)
+			switch {
+			case errors.Is(err, conduct.ErrNotRunSince), err == nil && run == nil:
+				return withHint(errors.New("the plan has not been run yet"), "`evenhand analysis run`")
+			case err != nil:
+				return err
+			case run.Kind == store.BlindRun:
+				return withHint(&conduct.NotUnblindedError{}, "the chains have the arms' effects: they are shown after `evenhand analysis unblind` and `evenhand analysis run`")
+			}
+			var all chainsJSON
+			for i := range run.Results {
+				r := &run.Results[i]
+				if r.Missing == nil || r.Missing.Imputation == nil {
+					continue
+				}
+				at := slices.IndexFunc(run.Data, func(n rows.Named) bool { return n.Outcome == r.Plan.Outcome })
+				d, err := rows.Read(run.Data[at].Files)
+				if err != nil {
+					return err
+				}
+				chains, err := r.Chains(d)
+				if err != nil {
+					return fmt.Errorf("%s: %w", r.Plan.Outcome, err)
+				}
+				one := outcomeChains{Outcome: r.Plan.Outcome, Seed: r.Missing.Seed, BurnIn: r.Missing.Imputation.BurnIn, Between: r.Missing.Imputation.Between}
+				for k, c := range chains {
+					one.Parameters = append(one.Parameters, parameterChains{r.Missing.Imputation.Parameters[k], c.Chains})
+				}
+				all.Outcomes = append(all.Outcomes, one)
+			}
+			if len(all.Outcomes) == 0 {
+				return withHint(errors.New("nothing was imputed in the last run of the plan"), "`evenhand analysis show` says what is missing, and the plan's threshold")
+			}
+			switch form {
+			case ".csv":
+				return a.printText(out, all.csv())
+			case "":
+				return a.print(all, func() { a.showChains(all) })
+			}
+			return a.printPicture(out, "chains", all.picture())
+		}))
+	c.Flags().StringVar(&out, "out", "", "write the draws into this new .csv, .svg or .png file")
+	return c
+}
+
+func (a *app) showChains(all chainsJSON) {
+	for _, o := range all.Outcomes {
+		a.say("%s: %s of %d draws after %d of burn-in, an imputation every %d", o.Outcome, count(len(o.Parameters[0].Chains), "chain"), len(o.Parameters[0].Chains[0]), o.BurnIn, o.Between)
+		table := [][]string{{"  parameter", "mean", "SD", "R-hat", "effective draws", "autocorrelation"}}
+		for _, p := range o.Parameters {
+			table = append(table, []string{"  " + p.name(), fmt.Sprintf("%.4f", p.Mean), fmt.Sprintf("%.4f", p.SD), fmt.Sprintf("%.3f", p.RHat), fmt.Sprintf("%.0f", p.ESS), fmt.Sprintf("%.3f", p.Lag)})
+		}
+		a.table(table)
+	}
+}
+
+func (p parameterChains) name() string {
+	if p.Arm == "" {
+		return p.Parameter
+	}
+	return p.Arm + ": " + p.Parameter
+}
+
+// csv has a line for every draw, at full precision.
+func (all chainsJSON) csv() string {
+	var text strings.Builder
+	w := csv.NewWriter(&text)
+	w.Write([]string{"outcome", "parameter", "arm", "chain", "iteration", "value"})
+	for _, o := range all.Outcomes {
+		for _, p := range o.Parameters {
+			for c, draws := range p.Chains {
+				for i, v := range draws {
+					w.Write([]string{o.Outcome, p.Parameter, p.Arm, strconv.Itoa(c + 1), strconv.Itoa(o.BurnIn + i + 1), rows.Decimal(v)})
+				}
+			}
+		}
+	}
+	w.Flush() // a builder takes everything
+	return text.String()
+}
+
+func (all chainsJSON) picture() figure.Traces {
+	p := figure.Traces{Title: "The imputation's chains", Desc: "Each parameter of the imputation, draw by draw after burn-in, a line a chain. "}
+	for _, o := range all.Outcomes {
+		for _, x := range o.Parameters {
+			// Of a coefficient's name what tells it from the others must fit.
+			label := strings.NewReplacer(missing.OutcomeName, o.Outcome, ": coefficient of ", " on ", missing.StratumPrefix, "").Replace(x.name())
+			p.Panels = append(p.Panels, figure.TracePanel{Label: label, Text: fmt.Sprintf("R-hat %.3f", x.RHat), Chains: x.Chains})
+			p.Desc += fmt.Sprintf("%s: R-hat %.3f. ", x.name(), x.RHat)
+		}
+	}
+	p.Desc = strings.TrimSpace(p.Desc)
+	return p
 }
 
 func (a *app) missingDescribeCommand() *cobra.Command {

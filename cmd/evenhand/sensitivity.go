@@ -42,7 +42,7 @@ func (a *app) showBeside(r sap.Results) {
 			a.say("  interaction with %s, %s vs %s: difference %s", s.Variable, e.Arm, e.Against, estimate(e.Difference))
 		}
 	}
-	a.showMissingNote(r.Missing)
+	a.showMissingNote(r)
 	if c := r.Compliance; c != nil {
 		for _, arm := range c.Arms {
 			a.say("  took part (at least %d of %d sessions), %s: %d of %s; %.2f sessions on average", c.Rule.AtLeast, c.Rule.Sessions, arm.Arm, arm.Compliers, count(arm.Schools, "school"), arm.Mean)
@@ -71,7 +71,8 @@ func (a *app) showBeside(r sap.Results) {
 	}
 }
 
-func (a *app) showMissingNote(m *sap.MissingNote) {
+func (a *app) showMissingNote(r sap.Results) {
+	m := r.Missing
 	if m == nil {
 		return
 	}
@@ -97,6 +98,8 @@ func (a *app) showMissingNote(m *sap.MissingNote) {
 		for _, w := range i.Warnings {
 			a.say("    warning (%s): %s", w.Code, w.Text)
 		}
+	} else if m.Largest > 0 && r.Plan.Missing != nil && r.Plan.Missing.Imputations == 0 {
+		a.say("    imputation is not planned for this outcome")
 	} else if m.Largest > 0 && !m.Indicated {
 		a.say("    not above the plan's threshold for imputation")
 	}

@@ -93,7 +93,7 @@ func TestVisible(t *testing.T) {
 
 // Pictures of nothing are pictures all the same.
 func TestEmpty(t *testing.T) {
-	for _, d := range []Drawing{Flow{}, Intervals{}, Funnel{}, Plane{}, Love{}, Means{}, Map{}, Curves{}, Grid{}, Grid{Rows: []GridRow{{}}}, Curves{Panels: []CurvePanel{{}}}, Map{Groups: []MapGroup{{Label: "1"}}}, Flow{Arms: []FlowArm{{}}}} {
+	for _, d := range []Drawing{Flow{}, Intervals{}, Funnel{}, Plane{}, Love{}, Means{}, Map{}, Curves{}, Traces{}, Traces{Panels: []TracePanel{{Chains: [][]float64{{1, 1}}}}}, Grid{}, Grid{Rows: []GridRow{{}}}, Curves{Panels: []CurvePanel{{}}}, Map{Groups: []MapGroup{{Label: "1"}}}, Flow{Arms: []FlowArm{{}}}} {
 		svg := d.Draw("x")
 		if !strings.HasPrefix(svg, "<svg ") || strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
 			t.Errorf("%T: %.200s", d, svg)
@@ -114,6 +114,7 @@ func TestWildNumbers(t *testing.T) {
 			Curves{Panels: []CurvePanel{{Lines: [][]XY{{{v, v}, {-v, 1}}}, Marks: []CurveMark{{At: XY{v, v}}}}}},
 			Grid{Groups: []GridGroup{{Columns: 2}}, Rows: []GridRow{{Shares: []float64{v, -v}}}},
 			Plane{Points: []PlanePoint{{At: XY{v, v}}}},
+			Traces{Panels: []TracePanel{{Chains: [][]float64{{v, 1, -v}, {2}}}}},
 			Map{Groups: []MapGroup{{Places: []Place{{v, 0}, {0, v}}}}},
 		} {
 			if svg := d.Draw("x"); strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
