@@ -4,10 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -81,63 +78,15 @@ var without = map[string][]string{
 	"cmd/evenhand-verify": {"net/http", "database/sql"},
 }
 
-// instants is the one pure package that may name package time: certificates are
-// judged as of an instant, which it reads from the pulse. That it reads no clock
-// is held by clockless.
-const instants = "randomize/beacon"
-
-// readsClock finds what of package time asks the computer for the time or waits.
-var readsClock = regexp.MustCompile(`\btime\.(Now|Since|Until|After|AfterFunc|Tick|NewTicker|NewTimer|Sleep)\b|\bVerifyOptions\{[^}]*\}`)
-
-// clockless reports each place of the package instants that reads the clock. A
-// certificate checked without a CurrentTime is checked as of the clock's.
-func clockless(t *testing.T, pkg string, p listed) {
-	t.Helper()
-	if pkg != instants {
-		return
-	}
-	for _, file := range p.GoFiles {
-		text, err := os.ReadFile(filepath.Join("../..", pkg, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, place := range clockReads(string(text)) {
-			t.Errorf("%s/%s reads the clock: %s", pkg, file, place)
-		}
-	}
-}
-
-func clockReads(text string) (places []string) {
-	for _, place := range readsClock.FindAllString(text, -1) {
-		if !strings.Contains(place, "CurrentTime: at,") {
-			places = append(places, place)
-		}
-	}
-	return places
-}
-
-// TestClockReads is the test of that search.
-func TestClockReads(t *testing.T) {
-	for text, want := range map[string]int{
-		"x := time.Now()": 1, "time.Sleep(time.Second)": 1, "x509.VerifyOptions{Roots: r}": 1,
-		"x509.VerifyOptions{Roots: r, CurrentTime: at, KeyUsages: k}": 0, "at time.Time": 0, "time.Parse(time.RFC3339, s)": 0,
-	} {
-		if got := clockReads(text); len(got) != want {
-			t.Errorf("%q: found %q", text, got)
-		}
-	}
-}
-
 type listed struct {
 	ImportPath string
-	GoFiles    []string
 	Imports    []string
 	Deps       []string
 }
 
 func listPackages(t *testing.T) []listed {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,GoFiles,Imports,Deps", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "./...")
 	cmd.Dir = "../.."
 	out, err := cmd.Output()
 	if err != nil {
@@ -200,7 +149,6 @@ func TestLayers(t *testing.T) {
 				t.Errorf("%s imports %s, which only %v may", pkg, i, who)
 			}
 		}
-		clockless(t, pkg, p)
 		for top, banned := range without {
 			if pkg != top && !strings.HasPrefix(pkg, top+"/") || pkg == "reports/internal/sample" {
 				continue
@@ -210,7 +158,7 @@ func TestLayers(t *testing.T) {
 				from = p.Deps
 			}
 			for _, b := range banned {
-				if slices.Contains(from, b) && !(b == "time" && pkg == instants) {
+				if slices.Contains(from, b) {
 					t.Errorf("%s imports %s, which nothing in %s may", pkg, b, top)
 				}
 			}
