@@ -24,6 +24,12 @@ type Entry struct {
 	Prev   string          `json:"prev"`             // digest of the entry before; ZeroDigest for the first
 }
 
+// TellsArm says whether a school's arm could be learnt from the entry: with the
+// chance a draw could be made again, and a school that leaves the programme had
+// one to leave. Withdrawals from the data count too: what is kept back would
+// else tell which those from the programme are.
+func (e Entry) TellsArm() bool { return e.Action == "draw run" || e.Action == "withdrawal" }
+
 // ZeroDigest stands before the first entry.
 const ZeroDigest = "0000000000000000000000000000000000000000000000000000000000000000"
 

@@ -35,8 +35,7 @@ func (a *app) ledgerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			// With the chance and the roster anybody can draw again.
-			withheld := func(e trial.Entry) bool { return blinded && e.Action == "draw run" }
+			withheld := func(e trial.Entry) bool { return blinded && e.TellsArm() }
 			type line struct {
 				Seq      int    `json:"seq"`
 				Digest   string `json:"digest"`
@@ -59,14 +58,19 @@ func (a *app) ledgerCommand() *cobra.Command {
 						a.say("%d  cannot be read: %v", r.Seq, err)
 						continue
 					}
-					a.say("%d  %s  %s  %s: %s", e.Seq, e.At.Format("2006-01-02 15:04:05"), e.Actor, e.Action, e.About)
+					what := e.Action + ": " + e.About
+					if withheld(e) {
+						what = e.Action
+					}
+					a.say("%d  %s  %s  %s", e.Seq, e.At.Format("2006-01-02 15:04:05"), e.Actor, what)
+					if withheld(e) {
+						a.say("      is   withheld: a school's arm could be learnt from it, and %s stays blind", t.Who.Actor)
+						continue
+					}
 					if len(e.Before) > 0 {
 						a.say("      was  %s", shorten(string(e.Before)))
 					}
-					switch {
-					case withheld(e):
-						a.say("      is   withheld: with the chance the draw could be made again, and %s stays blind", t.Who.Actor)
-					case len(e.After) > 0:
+					if len(e.After) > 0 {
 						a.say("      is   %s", shorten(string(e.After)))
 					}
 					if e.Why != "" {

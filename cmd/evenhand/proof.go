@@ -85,8 +85,7 @@ func (a *app) proveCommand() *cobra.Command {
 				if entry > size {
 					return withHint(usagef("--entry: the receipt of %s was made at entry %d, before entry %d", receipt, size, entry), "prove it for a later receipt: `evenhand ledger receipt` makes one")
 				}
-				// Whoever is to stay blind must not learn the chance.
-				if e, err := records[entry-1].Entry(); err == nil && e.Action == "draw run" {
+				if e, err := records[entry-1].Entry(); err == nil && e.TellsArm() {
 					blinded, err := t.Blinded(ctx)
 					if err != nil {
 						return err
