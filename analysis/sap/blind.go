@@ -3,8 +3,10 @@ package sap
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"evenhand/analysis"
+	"evenhand/analysis/missing"
 )
 
 // Mark says that results must not be taken for the plan's own.
@@ -89,9 +91,17 @@ func RunBlind(plan Plan, d *analysis.Dataset, order []int, redraw func(i int) []
 		c.Unadjusted = nil
 		c.EffectSizes = slices.DeleteFunc(c.EffectSizes, func(e analysis.Estimate) bool { return e.Scale == analysis.ScaleControlSD })
 	}
+	// Without other terms the intercept is the mean of the arm A.
+	r.Covariates = slices.DeleteFunc(r.Covariates, func(c Coefficient) bool { return c.Term == "(Intercept)" })
 	if r.Missing != nil {
 		for i := range r.Missing.Variables {
 			r.Missing.Variables[i].Arms = nil
+		}
+		if i := r.Missing.Imputation; i != nil {
+			// The model of the baseline has the arms' difference at baseline.
+			i.Parameters = slices.DeleteFunc(i.Parameters, func(p SamplerNote) bool {
+				return p.Arm != "" || strings.Contains(p.Parameter, missing.ArmPredictor(""))
+			})
 		}
 	}
 	return r, nil

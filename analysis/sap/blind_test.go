@@ -86,6 +86,30 @@ func TestRunBlind(t *testing.T) {
 			t.Errorf("order %v: a blind run has %s", order, found)
 		}
 	}
+	// Where missing values are filled in, the models of the outcome and of the
+	// baseline have the arms in them: their differences stay hidden.
+	d.Covariates[0].Observed = make([]bool, len(d.Arm))
+	for i := range d.Arm {
+		d.Covariates[0].Observed[i] = i%41 != 3
+	}
+	own.Redraws, own.Subgroups = 0, nil
+	for _, byArm := range []bool{false, true} {
+		own.Missing = &MissingRule{ImputeAbove: 0.001, Imputations: 2, ByArm: byArm}
+		r, err := RunBlind(own, d, []int{0, 1}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Missing.Imputation == nil || byArm != (len(r.Missing.Imputation.Parameters) == 0) {
+			t.Fatalf("by arm %v: %+v", byArm, r.Missing.Imputation)
+		}
+		text, err := json.Marshal([]any{r.Missing.Imputation.Parameters, r.Covariates})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := regexp.MustCompile(`arm: |"arm":"[AB]|\(Intercept\)`).FindAll(text, -1); found != nil {
+			t.Errorf("by arm %v: a blind run has %s", byArm, found)
+		}
+	}
 	for _, order := range [][]int{{0}, {0, 0}, {1, 2}, nil} {
 		if _, err := RunBlind(own, d, order, nil); err == nil {
 			t.Errorf("letters in the order %v were given", order)
