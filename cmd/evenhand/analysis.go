@@ -212,7 +212,7 @@ func (a *app) showResults(r sap.Results) {
 		if e.DF > 0 {
 			df = fmt.Sprintf("%.1f", e.DF)
 		}
-		rows = append(rows, []string{"  " + name, fmt.Sprintf("%.4f", e.Value), fmt.Sprintf("%.4f", e.SE), df, fmt.Sprintf("%.3f", e.P), fmt.Sprintf("%.4f to %.4f", e.Interval.Low, e.Interval.High)})
+		rows = append(rows, []string{"  " + name, fmt.Sprintf("%.4f", e.Value), fmt.Sprintf("%.4f", e.SE), df, fmt.Sprintf("%.3g", e.P), fmt.Sprintf("%.4f to %.4f", e.Interval.Low, e.Interval.High)})
 	}
 	for _, c := range r.Contrasts {
 		line(fmt.Sprintf("%s vs %s, adjusted difference", c.Arm, c.Against), c.Difference)
@@ -228,7 +228,7 @@ func (a *app) showResults(r sap.Results) {
 		if t.DF2 > 0 {
 			df2 = fmt.Sprintf(" and %.1f", t.DF2)
 		}
-		a.say("  all arms alike: F = %.4f with %.0f%s df, p = %.3f (%s)", t.F, t.DF1, df2, t.P, t.Method)
+		a.say("  all arms alike: F = %.4f with %.0f%s df, p = %.3g (%s)", t.F, t.DF1, df2, t.P, t.Method)
 	}
 	for _, i := range r.ICC {
 		a.say("  ICC %s, %s model: %.4f", i.Level, i.Model, i.Value)

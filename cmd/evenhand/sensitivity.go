@@ -29,7 +29,7 @@ func (a *app) showBeside(r sap.Results) {
 		}
 	}
 	estimate := func(e analysis.Estimate) string {
-		return fmt.Sprintf("%.4f (%.4f to %.4f), p = %.3f", e.Value, e.Interval.Low, e.Interval.High, e.P)
+		return fmt.Sprintf("%.4f (%.4f to %.4f), p = %.3g", e.Value, e.Interval.Low, e.Interval.High, e.P)
 	}
 	for _, c := range r.PlainClusters {
 		a.say("  as if communities made no difference, %s vs %s: effect size %s", c.Arm, c.Against, estimate(c.EffectSize))
@@ -82,7 +82,7 @@ func (a *app) showMissingNote(r sap.Results) {
 		}
 	}
 	pooled := func(p missing.Pooled) string {
-		return fmt.Sprintf("%.4f (%.4f to %.4f), p = %.3f", p.Estimate, p.Interval.Low, p.Interval.High, p.P)
+		return fmt.Sprintf("%.4f (%.4f to %.4f), p = %.3g", p.Estimate, p.Interval.Low, p.Interval.High, p.P)
 	}
 	if i := m.Imputation; i != nil {
 		for _, c := range i.Contrasts {
@@ -92,7 +92,7 @@ func (a *app) showMissingNote(r sap.Results) {
 			a.say("    ICC of the empty model, pooled: %.4f (%.4f to %.4f)", c.Estimate, c.Interval.Low, c.Interval.High)
 		}
 		if j := i.Joint; j != nil {
-			a.say("    all arms at once (D1): F(%.0f, %.1f) = %.3f, p = %.3f", j.DF1, j.DF2, j.F, j.P)
+			a.say("    all arms at once (D1): F(%.0f, %.1f) = %.3f, p = %.3g", j.DF1, j.DF2, j.F, j.P)
 		}
 		a.say("    sampler: %s, %d burn-in, %d between imputations; R-hat at most %.3f; prior: %s", count(i.Chains, "chain"), i.BurnIn, i.Between, i.RHat, i.Prior)
 		for _, w := range i.Warnings {
@@ -111,7 +111,7 @@ func (a *app) showMissingNote(r sap.Results) {
 		for _, t := range d.Tipping {
 			if t.Found {
 				found = true
-				a.say("    imputed scores of %s shifted by %.3f: the conclusion changes (p = %.3f)", d.Arm, t.Delta, t.At.P)
+				a.say("    imputed scores of %s shifted by %.3f: the conclusion changes (p = %.3g)", d.Arm, t.Delta, t.At.P)
 			}
 		}
 		if !found && len(d.Tipping) == 2 {
