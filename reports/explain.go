@@ -67,11 +67,15 @@ func Explain(r sap.Results, contrast int) (*Explanation, error) {
 	if r.Plan.Model == "linear" {
 		se = "analysis/robust/variance.go; MacKinnon and White, Journal of Econometrics 29, 1985 (HC2)"
 	}
-	out.Parts = append(out.Parts, ExplainedPart{"standard error", d.SE, "the root of the diagonal of the coefficients' covariance; degrees of freedom: " + d.DFMethod, []ExplainedInput{{"degrees of freedom", d.DF}, {"t", d.Statistic}, {"p", d.P}}, se})
+	tests := []ExplainedInput{{"degrees of freedom", d.DF}, {"t", d.Statistic}, {"p", d.P}}
+	if d.DF == 0 { // by the normal distribution
+		tests = []ExplainedInput{{"z", d.Statistic}, {"p", d.P}}
+	}
+	out.Parts = append(out.Parts, ExplainedPart{"standard error", d.SE, "the root of the diagonal of the coefficients' covariance; degrees of freedom: " + d.DFMethod, tests, se})
 	// The critical value is what the interval was made with.
 	critical := (d.Interval.High - d.Value) / d.SE
 	out.Parts = append(out.Parts, ExplainedPart{"upper end of the difference's interval", d.Interval.High, "b + q·SE", []ExplainedInput{{"b", d.Value}, {"q, the quantile at " + strconv.FormatFloat((1+d.Interval.Level)/2, 'g', 10, 64), critical}, {"SE", d.SE}}, se})
-	sd := ExplainedPart{What: "SD that the effect size divides by (" + string(e.Scale) + ")", Value: e.SD, Source: "analysis/effectsize/hedges.go (METHODS.md, Effect sizes)"}
+	sd := ExplainedPart{What: "SD that the effect size divides by (" + string(e.Scale) + ")", Value: e.SD, Source: "analysis/effectsize/hedges.go (METHODS.md, Effect sizes)", Inputs: []ExplainedInput{}}
 	_, model, ofModel := strings.Cut(string(e.Scale), "-")
 	switch {
 	case e.Scale == analysis.ScalePooledSD || e.Scale == analysis.ScaleControlSD:
@@ -175,21 +179,37 @@ func PeerLines(r sap.Results, c sap.Contrast, file string) (inR, inStata, notes 
 				`d$community <- factor(ifelse(is.na(d$community), "none", as.character(d$community)))`)
 			inStata = append(inStata, `generate byte member = community != ""`, "encode community, generate(community_)", "replace community_ = 0 if member == 0")
 		}
-		ddf, dfmethod := "", ""
-		switch r.Plan.DF {
+		row := func(ddf string) string { return fmt.Sprintf("summary(m, ddf = %q)$coefficients[%q, ]", ddf, arm) }
+		whole := "  # the difference, its SE, df, t and p"
+		var inference []string
+		dfmethod := ""
+		df := r.Plan.DF
+		if df == "satterthwaite" && r.Fit.Singular {
+			df = "satterthwaite-expected" // as analysis/mixed does at the boundary
+			notes = append(notes, "A variance is 0 here. lmerTest's Satterthwaite degrees of freedom come from a numerical Hessian, which fails there; these are from the expected information.")
+		}
+		switch df {
 		case "satterthwaite":
-			ddf, dfmethod = ", ddf = \"Satterthwaite\"", " dfmethod(satterthwaite, oim)"
+			inference, dfmethod = []string{row("Satterthwaite") + whole}, " dfmethod(satterthwaite, oim)"
 		case "kenward-roger":
-			ddf, dfmethod = ", ddf = \"Kenward-Roger\"", " dfmethod(kroger)"
+			inference, dfmethod = []string{row("Kenward-Roger") + whole}, " dfmethod(kroger)"
 		case "satterthwaite-expected":
-			ddf, dfmethod = ", ddf = \"Kenward-Roger\"", " dfmethod(satterthwaite, eim)"
+			inference = []string{
+				"s <- " + row("lme4"),
+				"df <- " + row("Kenward-Roger") + `[["df"]]`,
+				`c(s, df = df, p = 2 * pt(-abs(s[["t value"]]), df))` + "  # the difference, its SE, t, df and p",
+			}
+			dfmethod = " dfmethod(satterthwaite, eim)"
 			notes = append(notes, "R: with expected information no package gives Satterthwaite's degrees of freedom as such; for one contrast they equal Kenward and Roger's, whose standard error is another.")
 		case "containment":
-			notes = append(notes, "Degrees of freedom by containment are nlme::lme's in R, and Stata has none such; the estimate and its standard error are the same.")
+			inference = []string{"s <- " + row("lme4"),
+				fmt.Sprintf(`c(s, p = 2 * pt(-abs(s[["t value"]]), %v))`, c.Difference.DF) + "  # the difference, its SE, t and p"}
+			notes = append(notes, "Degrees of freedom by containment are counted, as nlme::lme does in R, and stand in the line; Stata has none such: its p and interval there are those of a normal.")
+		case "z":
+			inference = []string{"s <- " + row("lme4"), `c(s, p = 2 * pnorm(-abs(s[["t value"]])))` + "  # the difference, its SE, z and p"}
 		}
-		inR = append(inR,
-			fmt.Sprintf("m <- lmerTest::lmer(outcome ~ %s + %s, data = d)", right, random),
-			fmt.Sprintf("summary(m%s)$coefficients[%q, ]  # the difference, its SE, df, t and p", ddf, arm))
+		inR = append(inR, fmt.Sprintf("m <- lmerTest::lmer(outcome ~ %s + %s, data = d)", right, random))
+		inR = append(inR, inference...)
 		inStata = append(inStata, "mixed outcome "+stataTerms+stataRandom+", reml"+dfmethod)
 		notes = append(notes, "lme4 and Stata find the variances by minimising a criterion that is flat near its minimum: expect 5 to 8 equal digits, more with tighter tolerances.")
 	}

@@ -110,8 +110,9 @@ func TestPeerLines(t *testing.T) {
 		notInStata string
 	}{
 		{"mixed", "kenward-roger", analysis.ScaleWithinConditional, []string{`ddf = "Kenward-Roger"`, "sqrt(v[length(v)])", "`x:baseline`"}, []string{"dfmethod(kroger)", "exp([lnsig_e]_cons)", "ib2.arm_"}, ""},
-		{"mixed", "z", analysis.ScaleTotalEmpty, []string{"outcome ~ 1 + (1 | school)", "sqrt(sum(v))"}, []string{"mixed outcome  || school_:, reml"}, "dfmethod"},
-		{"mixed", "containment", analysis.ScalePooledSD, []string{"tapply(d$outcome, d$arm, sd)", "sum(n["}, nil, "dfmethod"},
+		{"mixed", "z", analysis.ScaleTotalEmpty, []string{"outcome ~ 1 + (1 | school)", "sqrt(sum(v))", `p = 2 * pnorm(-abs(s[["t value"]]))`}, []string{"mixed outcome  || school_:, reml"}, "dfmethod"},
+		{"mixed", "containment", analysis.ScalePooledSD, []string{"tapply(d$outcome, d$arm, sd)", "sum(n[", `p = 2 * pt(-abs(s[["t value"]]), 41)`}, nil, "dfmethod"},
+		{"mixed", "satterthwaite-expected", analysis.ScaleControlSD, []string{`s <- summary(m, ddf = "lme4")`, `df <- summary(m, ddf = "Kenward-Roger")`, `[["df"]]`}, []string{"dfmethod(satterthwaite, eim)"}, ""},
 		{"mixed", "satterthwaite", analysis.ScaleControlSD, []string{`s[["standard"]]`}, nil, ""},
 		{"partially nested", "satterthwaite", analysis.ScaleTotalUnconditional, []string{"(0 + member | community) + (1 | school)", `grp != "community"`}, []string{"|| community_: member, noconstant || school_:, reml", "lns2_1_1"}, ""},
 		{"linear", "z", analysis.ScaleTotalUnconditional, []string{"vcovHC(m, \"HC2\")", "sigma(lm(outcome ~ arm, data = d))"}, []string{"vce(hc2)", "e(rmse)"}, "mixed"},
@@ -119,7 +120,7 @@ func TestPeerLines(t *testing.T) {
 		r := sap.Results{Plan: sap.Plan{Model: c.model, DF: c.df, Covariates: []string{"baseline", "Stratum"}},
 			Arms:       []sap.ArmSummary{{Arm: "rlc"}, {Arm: "standard", Control: true}},
 			Covariates: []sap.Coefficient{{Term: "baseline"}, {Term: "Stratum: b vs a"}}}
-		contrast := sap.Contrast{Arm: "rlc", Against: "standard", EffectSize: analysis.Estimate{Scale: c.scale}}
+		contrast := sap.Contrast{Arm: "rlc", Against: "standard", Difference: analysis.Estimate{DF: 41}, EffectSize: analysis.Estimate{Scale: c.scale}}
 		inR, inStata, _ := reports.PeerLines(r, contrast, "data/y.csv")
 		for _, want := range c.r {
 			if !strings.Contains(strings.Join(inR, "\n"), want) {
@@ -134,6 +135,12 @@ func TestPeerLines(t *testing.T) {
 		}
 		if c.notInStata != "" && strings.Contains(stata, c.notInStata) {
 			t.Errorf("%s, %s: %q in Stata's lines", c.model, c.scale, c.notInStata)
+		}
+		// At the boundary the degrees of freedom are from the expected information.
+		r.Fit.Singular = true
+		inR, inStata, notes := reports.PeerLines(r, contrast, "data/y.csv")
+		if c.df == "satterthwaite" && (!strings.Contains(strings.Join(inR, "\n"), `df <- summary(m, ddf = "Kenward-Roger")`) || !strings.Contains(strings.Join(inStata, "\n"), "eim") || !strings.Contains(notes[0], "A variance is 0")) {
+			t.Errorf("%s: a singular fit has %s", c.model, inR)
 		}
 	}
 }
