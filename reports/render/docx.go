@@ -339,10 +339,15 @@ func (d *docx) pictureRelations() string {
 }
 
 // columnWidths shares the text's width out by what the columns hold, in twips:
-// to each at least its longest word, as far as that goes.
+// to each at least its longest word, as far as that goes. Where not every text
+// has room on one line, more goes to the columns that make rows high.
 func columnWidths(t *reports.Table) []int {
 	const pad = 170
 	want, need := make([]float64, len(t.Columns)), make([]float64, len(t.Columns))
+	full := make([][]float64, len(t.Rows)) // each cell's width on one line
+	for k := range t.Rows {
+		full[k] = make([]float64, len(t.Columns))
+	}
 	longestWord := func(s string, strong bool) float64 {
 		w := 0.0
 		for _, word := range strings.Fields(s) {
@@ -353,8 +358,9 @@ func columnWidths(t *reports.Table) []int {
 	for i, c := range t.Columns {
 		need[i] = longestWord(c.Title, false)
 		want[i] = need[i]
-		for _, r := range t.Rows {
+		for k, r := range t.Rows {
 			text := show(r.Cells[i].String())
+			full[k][i] = figure.Width(text, 160, r.Strong)
 			w := figure.Width(figure.Fit(text, 5200, 160, r.Strong), 160, r.Strong) + pad
 			if !c.Numeric {
 				w = math.Min(w, 3200)
@@ -373,12 +379,16 @@ func columnWidths(t *reports.Table) []int {
 	}
 	spare, least := textWidthTwips-total(want), total(need)
 	out := make([]int, len(want))
+	if least <= textWidthTwips && spare < 0 {
+		widenHighest(need, full, textWidthTwips-least, pad)
+		least = total(need)
+	}
 	for i, w := range want {
 		switch {
 		case least > textWidthTwips: // not even the words have room
 			w = need[i] * textWidthTwips / least
-		case spare < 0: // what is more than the words gives way
-			w = need[i] + (w-need[i])*(textWidthTwips-least)/(total(want)-least)
+		case spare < 0:
+			w = need[i] + (textWidthTwips-least)/float64(len(want))
 		case len(want) == 1:
 			w += spare
 		case i == 0:
@@ -389,6 +399,41 @@ func columnWidths(t *reports.Table) []int {
 		out[i] = int(w)
 	}
 	return out
+}
+
+// widenHighest hands room out in small steps, each to the column that so takes
+// most off the heights of the rows.
+func widenHighest(widths []float64, full [][]float64, room, pad float64) {
+	const step, torn = 90, 150 // torn: what a line's end leaves empty, about half a word
+	lines := func(w, width float64) float64 { return math.Max(1, w/math.Max(width-pad-torn, torn)) }
+	for ; room >= step; room -= step {
+		gain := make([]float64, len(widths))
+		for _, row := range full {
+			high, second, at := 1.0, 1.0, 0
+			for i, w := range row {
+				if w <= widths[i]-pad {
+					continue // on one line
+				}
+				switch n := lines(w, widths[i]); {
+				case n > high:
+					high, second, at = n, high, i
+				case n > second:
+					second = n
+				}
+			}
+			gain[at] += high - math.Max(second, lines(row[at], widths[at]+step))
+		}
+		best := 0
+		for i, g := range gain {
+			if g > gain[best] {
+				best = i
+			}
+		}
+		if gain[best] <= 0 {
+			return
+		}
+		widths[best] += step
+	}
 }
 
 func (d *docx) table(t *reports.Table) {
