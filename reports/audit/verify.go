@@ -864,6 +864,39 @@ func (v *verifier) draw() {
 	one.done("1 commitment, 1 draw; %d rehearsals, from chance of their own", rehearsals)
 }
 
+// perSchool gathers what is wrong with pupils: one line a school and fault, in
+// which the first of them stands. A school in another arm takes all its pupils
+// along, and so many lines would hide whatever else failed.
+type perSchool struct {
+	first []string
+	at    map[[2]string]int
+	more  []int
+}
+
+func (p *perSchool) add(school, format string, a ...any) {
+	if p.at == nil {
+		p.at = map[[2]string]int{}
+	}
+	key := [2]string{school, format}
+	i, ok := p.at[key]
+	if !ok {
+		i = len(p.first)
+		p.at[key], p.first, p.more = i, append(p.first, fmt.Sprintf(format, a...)), append(p.more, 0)
+		return
+	}
+	p.more[i]++
+}
+
+func (p *perSchool) say(f *failures, name string) {
+	for i, first := range p.first {
+		more := ""
+		if p.more[i] > 0 {
+			more = fmt.Sprintf(" (so it is for %d more of that school's pupils)", p.more[i])
+		}
+		f.add("%s: %s%s", name, first, more)
+	}
+}
+
 // people holds the rows of one outcome to the roster, the allocation and the
 // list of pupils.
 func (v *verifier) people(f *failures, name string, d *analysis.Dataset) {
@@ -883,6 +916,7 @@ func (v *verifier) people(f *failures, name string, d *analysis.Dataset) {
 	}
 	listed := v.listed()
 	seen := map[string]bool{}
+	var wrong perSchool
 	for i, id := range d.ID {
 		school := d.Clusters[d.Cluster[i]]
 		if seen[id] {
@@ -892,19 +926,20 @@ func (v *verifier) people(f *failures, name string, d *analysis.Dataset) {
 		a, ok := allocation.Of(school)
 		switch {
 		case !ok:
-			f.add("%s: %s is in school %s, which was not drawn", name, id, school)
+			wrong.add(school, "%s is in school %s, which was not drawn", id, school)
 			continue
 		case a.Arm != d.Arms[d.Arm[i]]:
-			f.add("%s: %s, of school %s, stands in arm %s; the school was drawn into %s", name, id, school, d.Arms[d.Arm[i]], a.Arm)
+			wrong.add(school, "%s, of school %s, stands in arm %s; the school was drawn into %s", id, school, d.Arms[d.Arm[i]], a.Arm)
 		case (a.Community == 0) != (d.Community[i] < 0):
-			f.add("%s: %s, of school %s, has a community where the draw gave none, or none where it gave one", name, id, school)
+			wrong.add(school, "%s, of school %s, has a community where the draw gave none, or none where it gave one", id, school)
 		case strata[school] != d.Strata[d.Stratum[i]]:
-			f.add("%s: %s, of school %s, stands in stratum %q; the roster says %q", name, id, school, d.Strata[d.Stratum[i]], strata[school])
+			wrong.add(school, "%s, of school %s, stands in stratum %q; the roster says %q", id, school, d.Strata[d.Stratum[i]], strata[school])
 		}
 		if len(listed) > 0 && listed[id] != school {
-			f.add("%s: %s of school %s is not so on the list of pupils as locked", name, id, school)
+			wrong.add(school, "%s of school %s is not so on the list of pupils as locked", id, school)
 		}
 	}
+	wrong.say(f, name)
 	if len(listed) > 0 && len(d.ID) != len(listed) {
 		missing := ""
 		for _, id := range sortedNames(listed) {
