@@ -56,6 +56,9 @@ func (w *writer) room() {
 			}
 			of[k][n.Quantity] = n.Value
 		}
+		if len(order) == 0 && len(back.Numbers) > 0 { // counts alone came back
+			order = []key{{back.Numbers[0].Outcome, ""}}
+		}
 		for _, k := range order {
 			cell := func(quantity string, f Format) *Cell {
 				v, there := of[k][quantity]

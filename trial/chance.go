@@ -81,7 +81,7 @@ func (c ChanceTerms) Check(now time.Time) error {
 			if !IsName(s.Party) {
 				fault("party %q: letters, digits and . _ - only, at most 64", s.Party)
 			}
-			if !isDigest(s.Digest) {
+			if !IsDigest(s.Digest) {
 				fault("the digest of %s is not 64 lower-case hexadecimal digits, but %.70q", s.Party, s.Digest)
 			}
 		}
@@ -447,7 +447,8 @@ func ParseSealed(text string) (Sealed, error) {
 	return Sealed{party, chance}, nil
 }
 
-func isDigest(s string) bool {
+// IsDigest says whether a text has the form of a SHA-256: 64 characters 0-9a-f.
+func IsDigest(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
 }
 

@@ -83,7 +83,7 @@ func (a *app) runCommand() *cobra.Command {
 			var stale *conduct.ChangedError
 			switch {
 			case errors.Is(err, conduct.ErrNoScores):
-				return withHint(err, "`evenhand outcome import` stores them")
+				return withHint(err, "`evenhand outcome import` stores them; where they stay in a secure room, name the outcome with --room")
 			case errors.As(err, &blind):
 				return withHint(err, "`evenhand analysis unblind` locks plan and data, and then shows the arms' names; `analysis run` without flags runs the plan blind, `analysis rehearse` on arms drawn again")
 			case errors.As(err, &stale):
@@ -101,11 +101,12 @@ func (a *app) runCommand() *cobra.Command {
 
 func (a *app) unblindCommand() *cobra.Command {
 	var confirmedBy string
+	var inRoom []string
 	c := command("unblind", "Lock plan and data, and put the arms' names to the results from then on",
-		"Record in the ledger the digests of the plan and of each outcome's data, and by whom. From then on\n`analysis run` shows the arms by name, and the bundle's check shows that no such estimate is older. It\ncannot be taken back. Where an outcome is collected later, giving the command again locks its data too.",
-		"evenhand analysis unblind\nevenhand analysis unblind --confirmed-by \"B. Statistician\"", noArgs,
+		"Record in the ledger the digests of the plan and of each outcome's data, and by whom. From then on\n`analysis run` shows the arms by name, and the bundle's check shows that no such estimate is older. It\ncannot be taken back. Where an outcome is collected later, giving the command again locks its data too.\n\n--room names an outcome whose scores stay in a secure room: its plan is locked, the data are locked by\nnobody here. `evenhand analysis room-pack` asks for it, since the pack has the arms' names.",
+		"evenhand analysis unblind\nevenhand analysis unblind --confirmed-by \"B. Statistician\"\nevenhand analysis unblind --room ks2_reading", noArgs,
 		a.writing(func(ctx context.Context, t *conduct.Trial, _ []string) error {
-			locked, err := t.Unblind(ctx, confirmedBy)
+			locked, err := t.Unblind(ctx, confirmedBy, inRoom)
 			if errors.Is(err, conduct.ErrNoScores) {
 				return withHint(err, "`evenhand outcome import` stores them")
 			}
@@ -130,12 +131,17 @@ func (a *app) unblindCommand() *cobra.Command {
 				a.say("unblinded by %s", people(out.By, confirmedBy))
 				a.say("  plan    %s  (protocol version %d)", out.Plan[:16], out.Protocol)
 				for _, o := range out.Outcomes {
+					if o.Data == "" {
+						a.say("  data    in a secure room  %s", o.Outcome)
+						continue
+					}
 					a.say("  data    %s  %s", o.Data[:16], o.Outcome)
 				}
 				a.say("Locked (digests). `evenhand analysis run` now shows the arms by name.")
 			})
 		}))
 	c.Flags().Var(textFlag{&confirmedBy}, "confirmed-by", "the second person, where the protocol asks for two")
+	c.Flags().StringArrayVar(&inRoom, "room", nil, "an outcome whose scores stay in a secure room (may be given several times)")
 	return c
 }
 

@@ -41,6 +41,8 @@ func (a *app) reportInput(t *conduct.Trial, s conduct.Snapshot) reports.Input {
 		in.NoResults = "the draw has not been made yet"
 	case len(s.Unblinded) == 0 && len(s.Records.Scores) > 0:
 		in.NoResults = "the analysis has not been unblinded yet (evenhand analysis unblind)"
+	case len(s.Unblinded) > 0 && !slices.ContainsFunc(s.Unblinded, func(u store.Unblinding) bool { return u.DataDigest != "" }):
+		in.NoResults = "the outcomes stay in a secure room: what was cleared to leave it stands in the annex"
 	default:
 		in.NoResults = "the plan has not been run yet (evenhand analysis run)"
 	}

@@ -19,6 +19,7 @@ import (
 	"evenhand/reports/audit"
 	"evenhand/trial"
 	"evenhand/trial/conduct"
+	"evenhand/trial/store"
 )
 
 // Entries of the ledger about a secure room.
@@ -36,6 +37,30 @@ type roomPacked struct {
 	Outcomes []string `json:"outcomes"`
 }
 
+// lockedForRoom checks that the plan of every outcome was locked before the arms'
+// names go where its results will be made: nil, *conduct.ChangedError, or all
+// that are not locked.
+func lockedForRoom(s conduct.Snapshot, outcomes []string, plan string) error {
+	var faults []error
+	var changed *conduct.ChangedError
+	for _, o := range outcomes {
+		i := slices.IndexFunc(s.Unblinded, func(u store.Unblinding) bool { return u.Outcome == o })
+		switch {
+		case i < 0:
+			faults = append(faults, fmt.Errorf("%s: its plan is not locked, and the pack has the arms' names: results made with it could not be shown to follow the plan", o))
+		case s.Unblinded[i].PlanDigest != plan:
+			changed = &conduct.ChangedError{What: []string{"the plan"}, At: s.Unblinded[i].At}
+		}
+	}
+	if len(faults) > 0 {
+		return withHint(errors.Join(faults...), "`evenhand analysis unblind --room OUTCOME` locks the plan where the scores stay in the room, `evenhand analysis unblind` plan and data where they are stored here")
+	}
+	if changed != nil {
+		return changed
+	}
+	return nil
+}
+
 // roomReturned is the entry of what came back: the numbers themselves, since
 // nothing else of the trial holds them.
 type roomReturned struct {
@@ -43,6 +68,7 @@ type roomReturned struct {
 	Plan    string             `json:"plan"` // digest
 	Rows    string             `json:"rows"` // digest
 	Files   []string           `json:"files"`
+	Scores  string             `json:"scores,omitempty"` // digest of the file of outcomes in the room, where it was cleared
 	Results []audit.RoomResult `json:"results"`
 }
 
@@ -66,11 +92,11 @@ func roomPack(t *conduct.Trial, s conduct.Snapshot, outcomes []string) (audit.Ro
 }
 
 func (a *app) roomPackCommand() *cobra.Command {
-	var dir string
+	var dir, changed string
 	var outcomes []string
 	c := command("room-pack --dir FOLDER", "Carry the plan into a secure room where the outcomes stay",
-		"Write a new folder to be taken into a secure room where the outcomes stay and no outside program may\nbe installed: who was randomised (pseudonymous numbers, with arm, school, stratum and covariates; no\nname, no UPN and no score), the plan, plain programs in R, Stata and Python, and how to use them. The\nledger keeps its digests, so that what `evenhand analysis room-return` reads is tied to them.\n\nWithout --outcome it is for the outcomes of which nothing is stored here.",
-		"evenhand analysis room-pack --dir room\nevenhand analysis room-pack --dir room --outcome ks2_reading", noArgs,
+		"Write a new folder to be taken into a secure room where the outcomes stay and no outside program may\nbe installed: who was randomised (pseudonymous numbers, with arm, school, stratum and covariates; no\nname, no UPN and no score), the plan, plain programs in R, Stata and Python, and how to use them. The\nledger keeps its digests, so that what `evenhand analysis room-return` reads is tied to them.\n\nIt has the arms' names, so `evenhand analysis unblind` comes first: it locks the plan. Where the plan was\namended since, --changed says why. Without --outcome it is for the outcomes of which nothing is stored here.",
+		"evenhand analysis unblind --room ks2_reading\nevenhand analysis room-pack --dir room\nevenhand analysis room-pack --dir room --outcome ks2_reading", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
 			if dir == "" {
 				return usagef("--dir is missing: name the new folder")
@@ -120,6 +146,16 @@ func (a *app) roomPackCommand() *cobra.Command {
 			if entry.Plan, err = pack.PlanDigest(); err != nil {
 				return err
 			}
+			err = lockedForRoom(s, chosen, entry.Plan)
+			var other *conduct.ChangedError
+			switch {
+			case errors.As(err, &other) && changed == "":
+				return withHint(err, "say why with --changed")
+			case err == nil && changed != "":
+				return withHint(errors.New("the plan is as it was when it was locked"), "leave --changed out")
+			case err != nil && other == nil:
+				return err
+			}
 			var texts []namedText
 			for _, f := range files {
 				texts = append(texts, namedText{f.Name, f.Data})
@@ -127,7 +163,7 @@ func (a *app) roomPackCommand() *cobra.Command {
 			if err := writeFolder(dir, texts); err != nil {
 				return err
 			}
-			if err := t.Log(ctx, actionRoomPack, "pack "+entry.Pack[:16], entry); err != nil {
+			if err := t.LogWhy(ctx, actionRoomPack, "pack "+entry.Pack[:16], entry, changed); err != nil {
 				return errors.Join(err, os.RemoveAll(dir))
 			}
 			return a.print(struct {
@@ -140,6 +176,7 @@ func (a *app) roomPackCommand() *cobra.Command {
 			})
 		}))
 	c.Flags().StringVar(&dir, "dir", "", "the new folder")
+	c.Flags().Var(textFlag{&changed}, "changed", "why the plan changed since it was locked")
 	c.Flags().StringArrayVar(&outcomes, "outcome", nil, "an outcome that stays in the room (may be given several times)")
 	return c
 }
@@ -158,9 +195,8 @@ func (a *app) roomReturnCommand() *cobra.Command {
 			var faults []error
 			entry := roomReturned{}
 			type part struct {
-				results []audit.RoomResult
-				lines   []int
-				file    string
+				audit.RoomReturn
+				file string
 			}
 			var parts []part
 			for _, file := range args {
@@ -168,21 +204,27 @@ func (a *app) roomReturnCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				named, results, lines, err := audit.ReadRoomResults(bytes.NewReader(text))
+				back, err := audit.ReadRoomResults(bytes.NewReader(text))
 				if err != nil {
 					faults = append(faults, rowsIn(file, err))
 					continue
 				}
-				if pack != "" && pack != named {
-					faults = append(faults, fmt.Errorf("%s: it names the pack %.16s…, the file before it %.16s…", file, named, pack))
+				if pack != "" && pack != back.Pack {
+					faults = append(faults, fmt.Errorf("%s: it names the pack %.16s…, the file before it %.16s…", file, back.Pack, pack))
 				}
-				if len(results) == 0 {
+				if entry.Scores != "" && back.Scores != "" && entry.Scores != back.Scores {
+					faults = append(faults, fmt.Errorf("%s: it was made from scores with digest %.16s…, the file before it from others, %.16s…", file, back.Scores, entry.Scores))
+				}
+				if len(back.Results) == 0 {
 					faults = append(faults, fmt.Errorf("%s holds no number", file))
 				}
-				pack = named
-				parts = append(parts, part{results, lines, file})
+				pack = back.Pack
+				if back.Scores != "" {
+					entry.Scores = back.Scores
+				}
+				parts = append(parts, part{back, file})
 				entry.Files = append(entry.Files, trial.DigestOf(string(text)))
-				all = append(all, results...)
+				all = append(all, back.Results...)
 			}
 			if err := errors.Join(faults...); err != nil {
 				return err
@@ -201,7 +243,7 @@ func (a *app) roomReturnCommand() *cobra.Command {
 					return err
 				}
 				for _, p := range parts {
-					if err := now.Check(p.results, p.lines); err != nil {
+					if err := now.Check(p.Results, p.Lines); err != nil {
 						faults = append(faults, rowsIn(p.file, err))
 					}
 				}
@@ -230,6 +272,9 @@ func (a *app) roomReturnCommand() *cobra.Command {
 				}
 				return a.print(out, func() {
 					a.say("%d numbers are on record, made outside this program and cleared by %s.", len(all), cleared)
+					if entry.Scores != "" {
+						a.say("scores %s (of the file of outcomes, which stays in the room)", entry.Scores)
+					}
 					table := [][]string{{"outcome", "arm", "quantity", "value"}}
 					for _, x := range all {
 						value := "suppressed"

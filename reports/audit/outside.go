@@ -1,6 +1,9 @@
 package audit
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Actions of the ledger about a secure room.
 const (
@@ -14,6 +17,8 @@ type roomNote struct {
 	Protocol int          `json:"protocol"`
 	Plan     string       `json:"plan"`
 	Rows     string       `json:"rows"`
+	Outcomes []string     `json:"outcomes"`
+	Scores   string       `json:"scores"`
 	Results  []RoomResult `json:"results"`
 }
 
@@ -21,6 +26,7 @@ type roomNote struct {
 // it was made outside.
 func (v *verifier) outside() {
 	packs := map[string]roomNote{}
+	scores := map[string]string{} // by pack
 	f := v.check(checkOrder)
 	for _, e := range v.entries {
 		if e.Action != actionRoomPack && e.Action != actionRoomReturn {
@@ -41,13 +47,26 @@ func (v *verifier) outside() {
 			continue
 		}
 		went, ok := packs[x.Pack]
+		if before := scores[x.Pack]; before != "" && x.Scores != "" && before != x.Scores {
+			v.say(Note, checkFit, "entry %d: these numbers were made from a file of outcomes with digest %.16s…, earlier ones of the same pack from another, %.16s…", e.Seq, x.Scores, before)
+		}
+		if x.Scores != "" {
+			scores[x.Pack] = x.Scores
+		}
 		switch {
 		case !ok:
 			f.add("entry %d brings results back of pack %.16s…, which no entry before it carried in", e.Seq, x.Pack)
 		case went.Plan != x.Plan || went.Rows != x.Rows:
 			f.add("entry %d brings results back of another plan or other rows than its pack had", e.Seq)
 		default:
-			v.say(Note, checkFit, "entry %d: %d numbers were made outside, in a secure room, with plan %.16s… and rows %.16s…, and cleared by %q: nothing in the bundle gives them again", e.Seq, len(x.Results), x.Plan, x.Rows, e.Why)
+			v.say(Note, checkFit, "entry %d: %d numbers were made outside, in a secure room, with plan %.16s…, rows %.16s… and %s, and cleared by %q: nothing in the bundle gives them again", e.Seq, len(x.Results), x.Plan, x.Rows, scoresOf(x), e.Why)
 		}
 	}
+}
+
+func scoresOf(x roomNote) string {
+	if x.Scores == "" {
+		return "scores whose digest did not leave it"
+	}
+	return fmt.Sprintf("scores %.16s…", x.Scores)
 }

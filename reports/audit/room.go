@@ -147,7 +147,9 @@ Stata and Python that need nothing else of ours. No outcome is in it.
    who wrote it, who have no Stata).
 5. Have results.csv (and counts.csv) cleared, and carry out nothing else. A number
    that may not leave is replaced by the word suppressed; numbers may be rounded.
-   The line "pack" stays: it ties the results to this plan and these rows.
+   The line "pack" stays: it ties the results to this plan and these rows. The line
+   "scores" of counts.csv has the SHA-256 of OUTCOMES.csv: with it an auditor who
+   may enter the room can tell that these are the scores analysed.
 6. Outside:  evenhand analysis room-return results.csv --cleared "who, when"
 
 form-of-results.csv shows the form, for those who fit the plan with other software.
@@ -193,16 +195,24 @@ type RoomResult struct {
 	Value    *float64 `json:"value"`
 }
 
+// RoomReturn is one file that came out of the room.
+type RoomReturn struct {
+	Pack    string // digest
+	Scores  string // digest of the file of outcomes in the room; "" where it did not leave it
+	Results []RoomResult
+	Lines   []int // where each stands
+}
+
 // suppressed is what stands for a number that was not cleared.
 const suppressed = "suppressed"
 
 // mostRoomRows is more rows than results of any plan have.
 const mostRoomRows = 20_000
 
-// ReadRoomResults reads one file that came out of the room. It gives the pack's
-// digest, and all faults at once, each with its row; what they would change is
-// held to the pack's plan and rows by Check.
-func ReadRoomResults(r io.Reader) (pack string, all []RoomResult, lines []int, err error) {
+// ReadRoomResults reads one file that came out of the room, and gives all faults
+// at once, each with its row; the numbers are held to the pack's plan and rows by
+// Check.
+func ReadRoomResults(r io.Reader) (back RoomReturn, err error) {
 	c := csv.NewReader(r)
 	c.FieldsPerRecord = -1
 	head, err := c.Read()
@@ -210,7 +220,7 @@ func ReadRoomResults(r io.Reader) (pack string, all []RoomResult, lines []int, e
 		head[0] = strings.TrimPrefix(head[0], "\ufeff")
 	}
 	if err != nil || strings.Join(head, ",") != "outcome,quantity,arm,value" {
-		return "", nil, nil, errors.New("its first line is not outcome,quantity,arm,value: give results.csv as room.R wrote it")
+		return RoomReturn{}, errors.New("its first line is not outcome,quantity,arm,value: give results.csv as room.R wrote it")
 	}
 	var faults []error
 	for {
@@ -223,18 +233,25 @@ func ReadRoomResults(r io.Reader) (pack string, all []RoomResult, lines []int, e
 			break
 		}
 		at, _ := c.FieldPos(0)
-		if len(all) > mostRoomRows {
-			return "", nil, nil, fmt.Errorf("it has more than %d rows, and results of a plan have not", mostRoomRows)
+		if len(back.Results) > mostRoomRows {
+			return RoomReturn{}, fmt.Errorf("it has more than %d rows, and results of a plan have not", mostRoomRows)
 		}
 		if len(line) != 4 {
 			faults = append(faults, fmt.Errorf("row %d has %d columns, and there are 4", at, len(line)))
 			continue
 		}
-		if line[1] == "pack" {
-			if pack != "" && pack != line[3] {
-				faults = append(faults, fmt.Errorf("row %d: it names the pack %.16s…, an earlier row another", at, line[3]))
+		if digest := map[string]*string{"pack": &back.Pack, "scores": &back.Scores}[line[1]]; digest != nil {
+			value := strings.TrimSpace(line[3])
+			if line[1] == "scores" && (value == "" || strings.EqualFold(value, suppressed)) {
+				continue
 			}
-			pack = line[3]
+			if *digest != "" && *digest != value {
+				faults = append(faults, fmt.Errorf("row %d: it names the %s %.16s…, an earlier row another", at, line[1], value))
+			}
+			if line[1] == "scores" && !trial.IsDigest(value) {
+				faults = append(faults, fmt.Errorf("row %d: %.40q is no SHA-256 of the file of outcomes, which has 64 characters 0-9a-f", at, value))
+			}
+			*digest = value
 			continue
 		}
 		x := RoomResult{Outcome: line[0], Quantity: line[1], Arm: line[2]}
@@ -246,12 +263,12 @@ func ReadRoomResults(r io.Reader) (pack string, all []RoomResult, lines []int, e
 			}
 			x.Value = &v
 		}
-		all, lines = append(all, x), append(lines, at)
+		back.Results, back.Lines = append(back.Results, x), append(back.Lines, at)
 	}
-	if pack == "" {
+	if back.Pack == "" {
 		faults = append(faults, errors.New("the row \"pack\" is missing: nothing ties these numbers to a plan; take them out of the room with it"))
 	}
-	return pack, all, lines, errors.Join(faults...)
+	return back, errors.Join(faults...)
 }
 
 // Check holds what came back to the pack: every fault with its row.

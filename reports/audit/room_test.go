@@ -88,16 +88,17 @@ func FuzzRoomResults(f *testing.F) {
 	head := "outcome,quantity,arm,value\n,pack,," + name + "\n"
 	f.Add(head + "reading,difference,rlc,1\nreading,\"difference, SE\",rlc,suppressed\n")
 	f.Add(head + "reading,pupils analysed,control,1e999\n\"")
+	f.Add(head + ",scores,," + name + "\n,scores,,x\nreading,difference,rlc,1\n")
 	f.Add("outcome,quantity,arm,value\r\n\r\n,,,\n")
 	f.Add("\ufeff" + head)
 	f.Fuzz(func(t *testing.T, text string) {
-		_, all, lines, err := ReadRoomResults(strings.NewReader(text))
+		back, err := ReadRoomResults(strings.NewReader(text))
 		if err != nil {
 			return
 		}
-		if len(all) != len(lines) {
-			t.Fatalf("%d numbers and %d rows", len(all), len(lines))
+		if len(back.Results) != len(back.Lines) {
+			t.Fatalf("%d numbers and %d rows", len(back.Results), len(back.Lines))
 		}
-		_ = pack.Check(all, lines)
+		_ = pack.Check(back.Results, back.Lines)
 	})
 }

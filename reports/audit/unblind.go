@@ -24,6 +24,7 @@ type unblindNote struct {
 	Protocol    int               `json:"protocol"`
 	Plan        string            `json:"plan"`
 	Data        map[string]string `json:"data"` // by outcome
+	Room        []string          `json:"room"` // outcomes whose data stay in a secure room
 	ConfirmedBy string            `json:"confirmed_by"`
 }
 
@@ -43,9 +44,12 @@ func (v *verifier) named() []trial.Entry {
 
 // unblinding checks that plan and data were locked before any estimate was
 // made under the arms' names: plan, then data, then unblinding, then estimates.
+// What is carried into a secure room has the names, so there the plan comes first;
+// its data cannot be locked here.
 func (v *verifier) unblinding() {
 	runs, unblinds := v.named(), v.of(actionUnblind)
-	if len(runs) == 0 && len(unblinds) == 0 {
+	packs := v.of(actionRoomPack)
+	if len(runs) == 0 && len(unblinds) == 0 && len(packs) == 0 {
 		return
 	}
 	f := v.check(checkOrder)
@@ -58,6 +62,7 @@ func (v *verifier) unblinding() {
 	}
 	outcomes := v.of(actionOutcomes)
 	plan, data, first := "", map[string]string{}, 0
+	planOf, lockedBy := map[string]string{}, map[string]int{} // by outcome
 	for i, e := range unblinds {
 		var x unblindNote
 		if err := json.Unmarshal(e.After, &x); err != nil {
@@ -72,21 +77,43 @@ func (v *verifier) unblinding() {
 		} else if got != x.Plan {
 			f.add("the plan of protocol version %d has digest %s, entry %d locks %s", x.Protocol, got, e.Seq, x.Plan)
 		}
-		if len(outcomes) == 0 || outcomes[0].Seq > e.Seq {
+		if len(x.Data) > 0 && (len(outcomes) == 0 || outcomes[0].Seq > e.Seq) {
 			f.add("entry %d locks data, and no outcome was stored before it", e.Seq)
 		}
-		if len(x.Data) == 0 {
+		if len(x.Data) == 0 && len(x.Room) == 0 {
 			f.add("entry %d locks no data", e.Seq)
 		}
 		if i == 0 {
 			plan, first = x.Plan, e.Seq
 		}
-		for outcome, digest := range x.Data {
+		lock := func(outcome, digest string) {
 			if _, twice := data[outcome]; twice {
 				f.add("entry %d locks the data of %s a second time", e.Seq, outcome)
-				continue
+				return
 			}
-			data[outcome] = digest
+			data[outcome], planOf[outcome], lockedBy[outcome] = digest, x.Plan, e.Seq
+		}
+		for _, outcome := range sortedNames(x.Data) {
+			lock(outcome, x.Data[outcome])
+		}
+		for _, outcome := range x.Room {
+			lock(outcome, "")
+		}
+	}
+	for _, e := range packs {
+		var x roomNote
+		if json.Unmarshal(e.After, &x) != nil {
+			continue // said where the room is looked at
+		}
+		for _, outcome := range x.Outcomes {
+			switch by, ok := lockedBy[outcome]; {
+			case !ok || by > e.Seq:
+				f.add("entry %d carries %s into a secure room under the arms' names, and no entry before it locks its plan", e.Seq, outcome)
+			case planOf[outcome] != x.Plan && e.Why == "":
+				f.add("entry %d carries another plan of %s into a secure room than entry %d locked, and no reason is given", e.Seq, outcome, by)
+			case planOf[outcome] != x.Plan:
+				v.say(Note, checkOrder, "the plan of %s that entry %d carries into a secure room changed after entry %d locked it: %q", outcome, e.Seq, by, e.Why)
+			}
 		}
 	}
 	for _, e := range runs {
@@ -127,18 +154,29 @@ func (v *verifier) unblinding() {
 			}
 		}
 	}
-	if len(runs) == 0 {
-		f.done("plan and data locked (entry %d); no estimate under the arms' names yet", first)
-		return
+	var steps []string
+	step := func(format string, a ...any) { steps = append(steps, fmt.Sprintf(format, a...)) }
+	if len(outcomes) > 0 && outcomes[0].Seq < first {
+		step("outcomes stored (entry %d)", outcomes[0].Seq)
 	}
-	f.done("outcomes stored (entry %d) → plan and data locked, unblinded (entry %d) → first estimate under the arms' names (entry %d); blind runs before it: %d", firstSeq(outcomes), first, runs[0].Seq, len(v.of(actionBlind)))
-}
-
-func firstSeq(entries []trial.Entry) int {
-	if len(entries) == 0 {
-		return 0
+	if slices.ContainsFunc(sortedNames(data), func(o string) bool { return data[o] != "" }) {
+		step("plan and data locked, unblinded (entry %d)", first)
+	} else {
+		step("plan locked, unblinded (entry %d)", first)
 	}
-	return entries[0].Seq
+	if len(packs) > 0 {
+		step("carried into a secure room (entry %d)", packs[0].Seq)
+	}
+	if back := v.of(actionRoomReturn); len(back) > 0 {
+		step("results of the room (entry %d)", back[0].Seq)
+	}
+	switch blind := len(v.of(actionBlind)); {
+	case len(runs) > 0:
+		step("first estimate under the arms' names (entry %d); blind runs before it: %d", runs[0].Seq, blind)
+	case len(packs) == 0:
+		step("no estimate under the arms' names yet")
+	}
+	f.done("%s", strings.Join(steps, " → "))
 }
 
 // plansOf gives the plans of a version of the protocol, with their digest.

@@ -43,6 +43,20 @@ func TestUnblinding(t *testing.T) {
 	remove := func(action string) func(*maker) {
 		return func(m *maker) { m.entries = slices.Delete(m.entries, at(m, action), at(m, action)+1) }
 	}
+	planOf := func(m *maker) (plan string) {
+		var x unblindNote
+		if err := json.Unmarshal(m.entries[at(m, actionUnblind)].After, &x); err != nil {
+			t.Fatal(err)
+		}
+		return x.Plan
+	}
+	pack := func(m *maker, where int, plan, why string) {
+		after, err := json.Marshal(map[string]any{"pack": "p", "protocol": 1, "plan": plan, "rows": "r", "outcomes": []string{"maths"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.entries = slices.Insert(m.entries, where, trial.Entry{At: m.entries[where-1].At, Actor: "ana", Action: actionRoomPack, After: after, Why: why})
+	}
 	for _, c := range []struct {
 		name string
 		do   func(*maker)
@@ -61,6 +75,19 @@ func TestUnblinding(t *testing.T) {
 		}, "", `"marked again"`},
 		{"an outcome not locked", note(actionUnblind, func(n map[string]any) { delete(n["data"].(map[string]any), "maths") }), "analyses maths, whose data no entry locks", ""},
 		{"a protocol that was not there", note(actionUnblind, func(n map[string]any) { n["protocol"] = 2 }), "protocol version 2, which was not recorded before it", ""},
+		{"into a room after the lock", func(m *maker) { pack(m, at(m, actionUnblind)+1, planOf(m), "") }, "", "carried into a secure room (entry "},
+		{"into a room before the lock", func(m *maker) { pack(m, at(m, actionUnblind), planOf(m), "") }, "carries maths into a secure room under the arms' names, and no entry before it locks its plan", ""},
+		{"into a room, and nothing locked", func(m *maker) {
+			i := at(m, actionUnblind)
+			plan := planOf(m)
+			remove(actionUnblind)(m)
+			pack(m, i, plan, "")
+		}, "carries maths into a secure room under the arms' names", ""},
+		{"another plan into a room", func(m *maker) { pack(m, at(m, actionUnblind)+1, trial.ZeroDigest, "") }, "carries another plan of maths into a secure room than entry", ""},
+		{"a room's outcome analysed here", note(actionUnblind, func(n map[string]any) {
+			delete(n["data"].(map[string]any), "maths")
+			n["room"] = []string{"maths"}
+		}), "the data of maths changed since entry", ""},
 		{"an exploration left out", func(m *maker) { m.b.Runs = nil }, "runs/1.json, and the file is missing", ""},
 		{"an exploration's entry left out", remove(actionExplore), "no entry of the ledger accounts for runs/1.json", ""},
 		{"an exploration that calls itself primary", func(m *maker) {

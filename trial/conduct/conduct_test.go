@@ -284,8 +284,8 @@ func TestLife(t *testing.T) {
 		if s, err := w.Snapshot(ctx); err != nil || s.Last != nil || len(s.Beside) > 0 {
 			w.Errorf("a blind run counts as results: %v", err)
 		}
-		w.logs("the unblinding", func() error { _, err := w.Unblind(ctx, "ana"); return err }, "analysis unblind")
-		w.refuses("a second unblinding", conduct.ErrUnblinded, func() error { _, err := w.Unblind(ctx, "ana"); return err })
+		w.logs("the unblinding", func() error { _, err := w.Unblind(ctx, "ana", nil); return err }, "analysis unblind")
+		w.refuses("a second unblinding", conduct.ErrUnblinded, func() error { _, err := w.Unblind(ctx, "ana", nil); return err })
 		w.refuses("a reason without a change", conduct.ErrUnchanged, func() error { _, err := w.Analyse(ctx, "x"); return err })
 		w.logs("the analysis", func() error { _, err := w.Analyse(ctx, ""); return err }, "analysis run")
 		s, err := w.Snapshot(ctx)
@@ -545,7 +545,7 @@ func TestBlind(t *testing.T) {
 		if _, err := w.as("A. Evaluator").ShowDraw(ctx); !errors.As(err, &blind) {
 			w.Errorf("after a blind run the draw was shown: %v", err)
 		}
-		_, err = w.Unblind(ctx, "")
+		_, err = w.Unblind(ctx, "", nil)
 		w.must(err)
 		if _, err := w.as("A. Evaluator").ShowDraw(ctx); err != nil {
 			w.Errorf("after the unblinding: %v", err)
@@ -560,7 +560,7 @@ func TestCorrectedScores(t *testing.T) {
 		w.recruit()
 		w.draw()
 		w.collect()
-		_, err := w.Unblind(ctx, "")
+		_, err := w.Unblind(ctx, "", nil)
 		w.must(err)
 		_, err = w.Analyse(ctx, "")
 		w.must(err)

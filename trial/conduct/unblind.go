@@ -23,8 +23,9 @@ var ErrUnblinded = errors.New("the analysis is unblinded already")
 // Unblind locks the digests of the plan and of the data, and from then on runs
 // of the plan show the arms' names. Where outcomes were collected after a first
 // unblinding, another locks theirs. confirmedBy is the second person where the
-// protocol asks for two.
-func (t *Trial) Unblind(ctx context.Context, confirmedBy string) (locked []store.Unblinding, err error) {
+// protocol asks for two. Of the outcomes in inRoom, whose scores stay in a secure
+// room, there are no data to lock: their plan is, and the digest is "".
+func (t *Trial) Unblind(ctx context.Context, confirmedBy string, inRoom []string) (locked []store.Unblinding, err error) {
 	switch {
 	case t.Protocol.Trial.Blind.Confirm >= 2 && strings.TrimSpace(confirmedBy) == "":
 		return nil, errors.New("the protocol asks for two people at the unblinding: name the second with --confirmed-by")
@@ -32,7 +33,11 @@ func (t *Trial) Unblind(ctx context.Context, confirmedBy string) (locked []store
 		return nil, fmt.Errorf("%s cannot confirm %s's own unblinding: name another person with --confirmed-by", confirmedBy, t.Who.Actor)
 	}
 	err = t.write(ctx, trial.Analyse, func(tx *store.Tx) error {
-		records, err := t.collected(tx)
+		read := t.collected
+		if len(inRoom) > 0 {
+			read = t.records
+		}
+		records, err := read(tx)
 		if err != nil {
 			return err
 		}
@@ -45,21 +50,45 @@ func (t *Trial) Unblind(ctx context.Context, confirmedBy string) (locked []store
 		if err != nil {
 			return err
 		}
+		done := func(outcome string) bool {
+			return slices.ContainsFunc(before, func(u store.Unblinding) bool { return u.Outcome == outcome })
+		}
+		var faults []error
+		for _, o := range inRoom {
+			switch {
+			case !slices.ContainsFunc(plans, func(p sap.Plan) bool { return p.Outcome == o }):
+				faults = append(faults, fmt.Errorf("the plan has no outcome %q", o))
+			case has(records, o):
+				faults = append(faults, fmt.Errorf("scores of %s are stored here, so they do not stay in a room", o))
+			case done(o):
+				faults = append(faults, fmt.Errorf("%w: the plan for %s is locked", ErrUnblinded, o))
+			}
+		}
+		if err := errors.Join(faults...); err != nil {
+			return err
+		}
 		at := t.at()
 		digests := map[string]string{}
+		var room []string
 		for _, p := range plans {
-			if !has(records, p.Outcome) || slices.ContainsFunc(before, func(u store.Unblinding) bool { return u.Outcome == p.Outcome }) {
+			stays := slices.Contains(inRoom, p.Outcome)
+			if done(p.Outcome) || !stays && !has(records, p.Outcome) {
 				continue
 			}
-			data, _, err := t.dataOf(records, p.Outcome)
-			if err != nil {
-				return err
+			u := store.Unblinding{Outcome: p.Outcome, Protocol: t.Version, PlanDigest: plan, At: at, Actor: t.Who.Actor, ConfirmedBy: confirmedBy}
+			if stays {
+				room = append(room, p.Outcome)
+			} else {
+				data, _, err := t.dataOf(records, p.Outcome)
+				if err != nil {
+					return err
+				}
+				u.DataDigest = rows.Digest([]rows.Named{data})
+				digests[p.Outcome] = u.DataDigest
 			}
-			u := store.Unblinding{Outcome: p.Outcome, Protocol: t.Version, PlanDigest: plan, DataDigest: rows.Digest([]rows.Named{data}), At: at, Actor: t.Who.Actor, ConfirmedBy: confirmedBy}
 			if err := tx.SaveUnblinding(u); err != nil {
 				return err
 			}
-			digests[p.Outcome] = u.DataDigest
 			locked = append(locked, u)
 		}
 		if len(locked) == 0 {
@@ -68,9 +97,10 @@ func (t *Trial) Unblind(ctx context.Context, confirmedBy string) (locked []store
 		return t.log(tx, at, "analysis unblind", "analysis", nil, struct {
 			Protocol    int               `json:"protocol"`
 			Plan        string            `json:"plan"`
-			Data        map[string]string `json:"data"` // by outcome
+			Data        map[string]string `json:"data"`           // by outcome
+			Room        []string          `json:"room,omitempty"` // outcomes whose data stay in a secure room
 			ConfirmedBy string            `json:"confirmed_by,omitempty"`
-		}{t.Version, plan, digests, confirmedBy}, "")
+		}{t.Version, plan, digests, room, confirmedBy}, "")
 	})
 	return locked, err
 }

@@ -127,7 +127,7 @@ type Unblinding struct {
 	Outcome     string
 	Protocol    int    // version of the protocol
 	PlanDigest  string // of its plan
-	DataDigest  string // of the outcome's rows
+	DataDigest  string // of the outcome's rows; "" where they stay in a secure room
 	At          time.Time
 	Actor       string
 	ConfirmedBy string

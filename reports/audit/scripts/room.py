@@ -38,7 +38,9 @@ def main(outcomes, folder):
     if not scores or "pupil" not in scores[0]:
         faults.append("%s has no rows, or no column pupil" % outcomes)
         scores = []
-    seen, out = set(), [("", "pack", "", pack)]
+    with open(outcomes, "rb") as f:
+        digest = hashlib.sha256(f.read()).hexdigest()
+    seen, out = set(), [("", "pack", "", pack), ("", "scores", "", digest)]
     for i, row in enumerate(scores):
         if row["pupil"] in seen:
             faults.append("row %d: pupil %s stands twice" % (i + 2, row["pupil"]))

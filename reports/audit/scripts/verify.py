@@ -205,6 +205,11 @@ def main(folder, receipt):
                 faults.append("entry %d has estimates under the arms' names, and no entry before it locks plan and data" % e["seq"])
             if e is not run:
                 same("runs/%d.json" % e["after"]["run"], e["after"]["results"], e["seq"])
+        if e["action"] == "analysis room-pack":
+            locks = [u["after"] for u in entries if u["action"] == "analysis unblind" and u["seq"] < e["seq"]]
+            for outcome in e["after"]["outcomes"]:
+                if not any(outcome in u["data"] or outcome in u.get("room", []) for u in locks):
+                    faults.append("entry %d carries %s into a secure room under the arms' names, and no entry before it locks its plan" % (e["seq"], outcome))
     say(not faults, "records: %d texts are those that the ledger recorded" % checked, faults)
 
     # 5. everybody stands in the arm of the draw; 6. the counts follow from the rows
