@@ -91,6 +91,9 @@ func RunBlind(plan Plan, d *analysis.Dataset, order []int, redraw func(i int) []
 		c.Unadjusted = nil
 		c.EffectSizes = slices.DeleteFunc(c.EffectSizes, func(e analysis.Estimate) bool { return e.Scale == analysis.ScaleControlSD })
 	}
+	if small, large := schoolsOf(hidden); len(order) > 2 && float64(large) > 1.1*float64(small) {
+		r.Warnings = append(r.Warnings, analysis.Warning{Code: "sizes-show", Text: fmt.Sprintf("The arms are of different sizes (%d to %d schools), and a difference from a larger arm has the smaller standard error: with more than two arms the letters may be told apart by it.", small, large)})
+	}
 	// Without other terms the intercept is the mean of the arm A.
 	r.Covariates = slices.DeleteFunc(r.Covariates, func(c Coefficient) bool { return c.Term == "(Intercept)" })
 	if r.Missing != nil {
@@ -105,6 +108,22 @@ func RunBlind(plan Plan, d *analysis.Dataset, order []int, redraw func(i int) []
 		}
 	}
 	return r, nil
+}
+
+// schoolsOf counts the schools of the smallest and of the largest arm.
+func schoolsOf(d *analysis.Dataset) (small, large int) {
+	schools := make([]map[int]bool, len(d.Arms))
+	for a := range schools {
+		schools[a] = map[int]bool{}
+	}
+	for i, a := range d.Arm {
+		schools[a][d.Cluster[i]] = true
+	}
+	small = len(d.Clusters)
+	for _, s := range schools {
+		small, large = min(small, len(s)), max(large, len(s))
+	}
+	return small, large
 }
 
 // blind is the dataset with letters for arms, and without what only one arm has.

@@ -116,3 +116,35 @@ func TestRunBlind(t *testing.T) {
 		}
 	}
 }
+
+// Where more than two arms differ in size, standard errors tell letters apart:
+// it is said. Two arms share one error, which tells nothing.
+func TestRunBlindSizes(t *testing.T) {
+	d := dataset(t)
+	own := Plan{Outcome: "post", Role: Primary, Model: "mixed", DF: "satterthwaite", EffectSize: analysis.ScaleTotalUnconditional, Level: 0.95}
+	warned := func(order []int) bool {
+		r, err := RunBlind(own, d, order, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(r.Warnings, func(w analysis.Warning) bool { return w.Code == "sizes-show" })
+	}
+	if warned([]int{1, 0}) {
+		t.Error("two arms are warned of")
+	}
+	d.Arms = append(d.Arms, "other")
+	for i, c := range d.Cluster {
+		d.Arm[i] = c % 3
+	}
+	if warned([]int{1, 0, 2}) {
+		t.Error("arms of equal sizes are warned of")
+	}
+	for i, c := range d.Cluster {
+		if d.Arm[i] = c % 3; c%4 == 0 {
+			d.Arm[i] = 1
+		}
+	}
+	if !warned([]int{1, 0, 2}) {
+		t.Error("arms of unequal sizes are not warned of")
+	}
+}
