@@ -262,6 +262,9 @@ func (w *writer) compliance(r *sap.Results) {
 	}
 	first := c.CACE.FirstStage
 	t.Rows = append(t.Rows, Row{Cells: []*Cell{words("First-stage F"), number(first.F, Decimals1), none(), number(first.DF2, DF), none(), none(), number(first.P, PValue)}})
+	if x := c.CACE.WuHausman; x != nil {
+		t.Rows = append(t.Rows, Row{Cells: []*Cell{words("Wu–Hausman F: are those who took part otherwise like the others?"), number(x.F, Decimals1), none(), number(x.DF2, DF), none(), none(), number(x.P, PValue)}})
+	}
 	t.Notes = w.notesOf(c.Warnings)
 	w.table(t)
 	w.small("The arm that a school was drawn into is the instrument for taking part. This holds if being drawn changes outcomes only by taking part, and if no school took part because it was drawn into the control arm.")

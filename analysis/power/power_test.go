@@ -208,15 +208,61 @@ func TestOtherSoftware(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := golden.Statistics(t).At("s2_other_power", "clusterPower_cpa_normal").Index(3).At("result").Float()
-	lower := noncentralTail(critical(0.05, 2, p.DF), p.DF, -0.25/p.SE)
-	golden.Close(t, "clusterPower", p.Power-lower, want, 1e-9)
+	cpa := golden.Statistics(t).At("s2_other_power", "clusterPower_cpa_normal")
+	upper := func(p Power, effect float64) float64 {
+		return p.Power - noncentralTail(critical(0.05, 2, p.DF), p.DF, -effect/p.SE)
+	}
+	golden.Close(t, "clusterPower", upper(p, 0.25), cpa.Index(3).At("result").Float(), 1e-9)
+	// Variances given instead of the ICC; the number of schools solved for, which it
+	// leaves a fraction; unequal sizes by Taylor's approximation.
+	for _, c := range []struct {
+		at                          int
+		perArm, size, icc, cv, diff float64
+		want                        float64
+	}{
+		{0, 16, 10, 0.1, 0, 1 / math.Sqrt(5), cpa.Index(0).At("result").Float()},
+		{1, 20, 100, 0.1, 0.5, 0.2, cpa.Index(1).At("result").Float()},
+		{4, cpa.Index(4).At("result").Float(), 25, 0.15, 0, 0.25, 0.8},
+		{5, cpa.Index(5).At("result").Float(), 25, 0.15, 0.6, 0.25, 0.8},
+	} {
+		in := Defaults(Clustered)
+		in.Clusters, in.Size, in.ICC, in.CV = 2*c.perArm, c.size, c.icc, c.cv
+		p, err := Of(in, c.diff)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.Close(t, fmt.Sprint("clusterPower case ", c.at), upper(p, c.diff), c.want, 1e-9)
+	}
+
+	// CRTSize takes the normal distribution: the effect detectable with its number of
+	// schools is the one that it was given.
+	sizes := golden.Statistics(t).At("s2_other_power", "CRTSize_n4means")
+	for i := range sizes.Len() {
+		if i == 1 {
+			continue // below 30 schools in an arm it goes over to a t of its own
+		}
+		c := sizes.Index(i)
+		in := Defaults(Clustered)
+		in.Normal = true
+		in.Size, in.ICC = c.At("inputs", "m").Float(), c.At("inputs", "ICC").Float()
+		in.Clusters = c.At("nE").Float() + c.At("nC").Float()
+		in.Share = c.At("nE").Float() / in.Clusters
+		if i == 2 {
+			in.Power = c.At("inputs", "power").Float()
+		}
+		m, err := Detectable(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.Close(t, fmt.Sprint("CRTSize case ", i), m.MDES, c.At("inputs", "delta").Float(), 1e-9)
+	}
+	golden.AtLeast(t, "cases of CRTSize", sizes.Len(), 3)
 
 	pump := golden.Statistics(t).At("s2_other_power", "PUMP")
 	n := 0
 	for i := range pump.Len() {
 		c := pump.Index(i)
-		x := Inputs{}
+		x, df, within := Inputs{}, false, 1.0
 		switch c.At("d_m").Text() {
 		case "d2.1_m2fr":
 			x = Defaults(BlockedRandom)
@@ -233,7 +279,19 @@ func TestOtherSoftware(t *testing.T) {
 		case "d3.1_m3rr2rr":
 			x = Defaults(Blocked3Random)
 			x.ICC, x.ICCTop, x.Omega, x.OmegaTop, x.R2Pupil, x.Clusters, x.Top = 0.12, 0.08, 0.2, 0.1, 0.3, 20, 10
-		default:
+		case "d1.1_m1c":
+			x = Defaults(Individual)
+			x.R2Pupil, x.Covariates, df = 0.3, 1, true
+		case "d2.1_m2fc", "d2.1_m2ff": // the effect size is over the SD of all pupils, ours over that within blocks
+			x = Defaults(BlockedConstant)
+			if c.At("d_m").Text() == "d2.1_m2ff" {
+				x = Defaults(BlockedFixed)
+			}
+			x.R2Pupil, x.Clusters, x.Covariates, df, within = 0.3, 20, 1, true, 1-0.12
+		case "d3.2_m3ff2rc":
+			x = Defaults(BlockedClusteredFixed)
+			x.ICC, x.R2Pupil, x.R2Cluster, x.Clusters, x.Top, x.Covariates, df, within = 0.12/0.92, 0.3, 0.4, 20, 10, 1, true, 1-0.08
+		default: // d3.2_m3fc2rc: one effect in all fixed blocks of schools, which is no design here
 			continue
 		}
 		x.Size = 30
@@ -241,10 +299,13 @@ func TestOtherSoftware(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden.Close(t, "PUMP "+c.At("d_m").Text(), m.SE, c.At("Q_se").Float(), 1e-12)
+		golden.Close(t, "PUMP "+c.At("d_m").Text(), m.SE*math.Sqrt(within), c.At("Q_se").Float(), 1e-12)
+		if df {
+			golden.Close(t, "PUMP "+c.At("d_m").Text()+" df", m.DF, c.At("df").Float(), 1e-12)
+		}
 		n++
 	}
-	golden.AtLeast(t, "PUMP designs", n, 5)
+	golden.AtLeast(t, "PUMP designs", n, 9)
 }
 
 func TestUnequalSizes(t *testing.T) {

@@ -33,6 +33,7 @@ type IV struct {
 	Instrument []string // names of the instruments
 
 	endogenous []string
+	data       IVData
 }
 
 // TwoStage fits by two-stage least squares.
@@ -70,7 +71,7 @@ func twoStage(d IVData) (*IV, error) {
 	if found != len(isEndogenous) || found != len(d.Endogenous) {
 		return nil, fmt.Errorf("instrumented columns %q: each must be one column of the design, named once", d.Endogenous)
 	}
-	iv := &IV{endogenous: d.Endogenous}
+	iv := &IV{endogenous: d.Endogenous, data: d}
 	for _, c := range d.Instruments {
 		z = append(z, c)
 		iv.Instrument = append(iv.Instrument, c.Name)
@@ -134,6 +135,48 @@ func (iv *IV) FirstStage(i int, v Variance) (FTest, error) {
 		return FTest{}, err
 	}
 	return in.Naive(rows)
+}
+
+// WuHausman tests that least squares would have done: that what was received goes
+// with nothing else that moves the outcome. The residuals of the first stages join
+// the equation of interest, fitted by least squares, and their coefficients are
+// tested to be 0 (Hausman, Econometrica 46(6), 1978). With Classical this is the
+// usual test; with a variance robust to clusters it is that of rows which are not
+// independent. Where the instruments tell exactly what was received the residuals
+// are nothing, and the error is a *CollinearError.
+func (iv *IV) WuHausman(v Variance) (FTest, error) {
+	d := Data{Y: iv.data.Y, X: append([]Column(nil), iv.data.X...), Cluster: iv.data.Cluster, Weights: iv.data.Weights}
+	var names []string
+	for i, first := range iv.First {
+		name := "residual of " + iv.endogenous[i]
+		values := first.Residuals()
+		if e, y := norm(values), norm(iv.dataColumn(iv.endogenous[i])); e <= 1e-10*y {
+			return FTest{}, fmt.Errorf("Wu-Hausman test: %w", &CollinearError{Column: name})
+		}
+		names, d.X = append(names, name), append(d.X, Column{name, values})
+	}
+	fit, err := Least(d)
+	if err != nil {
+		return FTest{}, fmt.Errorf("Wu-Hausman test: %w", err)
+	}
+	in, err := fit.Inference(v)
+	if err != nil {
+		return FTest{}, fmt.Errorf("Wu-Hausman test: %w", err)
+	}
+	rows, err := fit.Pick(names...)
+	if err != nil {
+		return FTest{}, err
+	}
+	return in.Naive(rows)
+}
+
+func (iv *IV) dataColumn(name string) []float64 {
+	for _, c := range iv.data.X {
+		if c.Name == name {
+			return c.Values
+		}
+	}
+	return nil
 }
 
 // AndersonRubin is a confidence set that stays valid however weak the

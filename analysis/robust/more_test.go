@@ -196,6 +196,15 @@ func TestCompliance(t *testing.T) {
 		}
 		golden.Close(t, name+" classical F", weak.F, want.At("weak_F").Float(), exact)
 		golden.CloseAll(t, name+" classical df", []float64{weak.DF1, weak.DF2}, want.At("weak_df").Floats(), exact)
+		wu, err := iv.WuHausman(Classical)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.Close(t, name+" Wu-Hausman F", wu.F, want.At("wu_hausman_F").Float(), exact)
+		golden.Close(t, name+" Wu-Hausman p", wu.P, want.At("wu_hausman_p").Float(), exact)
+		if wu, err = iv.WuHausman(CR2); err != nil || wu.DF1 != 1 || wu.DF2 >= 24 || !(wu.F > 0) {
+			t.Errorf("%s, robust: %+v, %v", name, wu, err)
+		}
 		classical, err := infer(t, iv.Fit, Classical).Coefficient("received", 0.95)
 		if err != nil {
 			t.Fatal(err)
@@ -233,6 +242,24 @@ func TestCompliance(t *testing.T) {
 		want = ref.At("anderson_rubin_CR2_ci95") // by root search to 1e-11
 		golden.Close(t, "AR low", ar.Low, want.Index(0).Float(), 1e-8)
 		golden.Close(t, "AR high", ar.High, want.Index(1).Float(), 1e-8)
+	}
+}
+
+// Where everybody took what was drawn there is nothing to test.
+func TestWuHausmanOfPerfectCompliance(t *testing.T) {
+	n := 40
+	y, d, cl := make([]float64, n), make([]float64, n), make([]int, n)
+	for i := range y {
+		cl[i] = i / 2
+		y[i], d[i] = math.Sin(float64(3*i+1)), float64(cl[i]%2)
+	}
+	iv, err := TwoStage(IVData{Y: y, X: []Column{Intercept(n), {"d", d}}, Endogenous: []string{"d"}, Instruments: []Column{{"z", d}}, Cluster: cl})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var same *CollinearError
+	if _, err := iv.WuHausman(CR2); !errors.As(err, &same) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -1282,8 +1282,19 @@ func (r *Results) instrumented(data *mixed.Data, cluster []int, name string, rec
 	if out.AndersonRubin, err = iv.AndersonRubin(variance, r.Plan.Level); err != nil {
 		return out, err
 	}
-	out.Bloom, err = iv.Bloom(variance)
-	return out, err
+	if out.Bloom, err = iv.Bloom(variance); err != nil {
+		return out, err
+	}
+	test, err := iv.WuHausman(variance)
+	var exact *robust.CollinearError
+	switch {
+	case errors.As(err, &exact):
+	case err != nil:
+		return out, err
+	default:
+		out.WuHausman = &test
+	}
+	return out, nil
 }
 
 // doseResponse compares schools of the intervention arm by the sessions that

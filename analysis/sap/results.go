@@ -304,6 +304,9 @@ type IVEstimate struct {
 	// AndersonRubin stays valid however weak the instrument is.
 	AndersonRubin robust.AndersonRubin `json:"anderson_rubin"`
 	Bloom         robust.Bloom         `json:"bloom"`
+	// WuHausman tests whether taking part goes with what else moves the outcome, by
+	// the variance of the estimate; nil where the arm says exactly who took part.
+	WuHausman *robust.FTest `json:"wu_hausman"`
 }
 
 // Adjusted are the p-values of a secondary outcome, adjusted for there being

@@ -1,6 +1,6 @@
 // Package scale judges sets of survey items that are meant to measure one thing:
 // Cronbach's alpha with its interval, what each item adds, the first principal
-// component, and people's scores.
+// component, and people's scores; and how far raters agree.
 //
 // Statistics use the people who answered every item, and say how many did not.
 package scale
@@ -87,21 +87,7 @@ func of(items []Item, low, high, level float64) (Reliability, error) {
 		return Reliability{}, fmt.Errorf("a confidence level of %v is not between 0 and 1", level)
 	}
 	people := len(items[0].Values)
-	var rows [][]float64
-	for i := range people {
-		row := make([]float64, k)
-		complete := true
-		for j, it := range items {
-			if !it.has(i) {
-				complete = false
-				break
-			}
-			row[j] = it.value(i, low, high)
-		}
-		if complete {
-			rows = append(rows, row)
-		}
-	}
+	rows := complete(items, low, high)
 	n := len(rows)
 	r := Reliability{Items: k, N: n, Missing: people - n}
 	if n < 3 {
@@ -184,6 +170,25 @@ func of(items []Item, low, high, level float64) (Reliability, error) {
 		r.Warnings = append(r.Warnings, analysis.Warning{Code: WarnFewPeople, Text: fmt.Sprintf("Alpha rests on %d people; its interval is wide and approximate.", n)})
 	}
 	return r, nil
+}
+
+// complete gives the answers of those who have all, a row a person.
+func complete(items []Item, low, high float64) (rows [][]float64) {
+	for i := range items[0].Values {
+		row := make([]float64, len(items))
+		whole := true
+		for j, it := range items {
+			if !it.has(i) {
+				whole = false
+				break
+			}
+			row[j] = it.value(i, low, high)
+		}
+		if whole {
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 func (it Item) has(i int) bool { return it.Observed == nil || it.Observed[i] }

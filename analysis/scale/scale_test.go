@@ -3,6 +3,7 @@ package scale
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"evenhand/analysis/internal/golden"
@@ -44,6 +45,74 @@ func TestAgainstPsych(t *testing.T) {
 		}
 	}
 	golden.AtLeast(t, "numbers of psych", n, 30)
+}
+
+// The five items as raters of the first sixty people.
+func TestRatersAgainstPsych(t *testing.T) {
+	ref := golden.Statistics(t).At("s8_icc_alpha_sna", "psych_icc_first60")
+	a, err := Raters(items(t, 60), 1, 5, 0.95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.N != 60 || a.Raters != 5 || a.Missing != 0 {
+		t.Errorf("%+v", a)
+	}
+	for i, r := range append(append([]Rating{}, a.Single...), a.Mean...) {
+		want := ref.Index(i)
+		for k, v := range map[string]float64{"ICC": r.ICC, "F": r.F, "df1": r.DF1, "df2": r.DF2, "lower bound": r.Interval.Low, "upper bound": r.Interval.High} {
+			golden.Close(t, want.At("type").Text()+" "+k, v, want.At(k).Float(), 1e-9)
+		}
+		golden.Close(t, want.At("type").Text()+" p", r.P, want.At("p").Float(), 1e-8)
+	}
+	// The mean of fixed raters is alpha, with Feldt's interval.
+	alpha, err := Of(items(t, 60), 1, 5, 0.95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Close(t, "alpha", a.Mean[2].ICC, alpha.Alpha, 1e-12)
+	golden.Close(t, "Feldt", a.Mean[2].Interval.Low, alpha.Interval.Low, 1e-12)
+}
+
+// Shrout and Fleiss's own example: six people, four judges, .17, .29, .71 and
+// .44, .62, .91.
+func TestRatersOfShroutAndFleiss(t *testing.T) {
+	judges := [][]float64{{9, 6, 8, 7, 10, 6}, {2, 1, 4, 1, 5, 2}, {5, 3, 6, 2, 6, 4}, {8, 2, 8, 6, 9, 7}}
+	var raters []Item
+	for j, v := range judges {
+		// One more person, whom the first judge did not see.
+		raters = append(raters, Item{Name: fmt.Sprint("judge", j), Values: append(v, 5), Observed: []bool{true, true, true, true, true, true, j > 0}})
+	}
+	a, err := Raters(raters, 0, 0, 0.95)
+	if err != nil || a.N != 6 || a.Missing != 1 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	for i, want := range []float64{.17, .29, .71, .44, .62, .91} {
+		if got := append(append([]Rating{}, a.Single...), a.Mean...)[i]; math.Abs(got.ICC-want) > 0.005 {
+			t.Errorf("%s: %v, want %v", got.Kind, got.ICC, want)
+		}
+	}
+}
+
+func TestRatersRefuses(t *testing.T) {
+	rater := func(name string, v ...float64) Item { return Item{Name: name, Values: v} }
+	for want, raters := range map[string][]Item{
+		"at least two raters":      {rater("a", 1, 2, 3)},
+		"the people do not differ": {rater("a", 1, 2, 3), rater("b", 3, 2, 1)},
+		"perfect":                  {rater("a", 1, 2, 3), rater("b", 2, 3, 4)},
+		"at least two, ":           {rater("a", 1), rater("b", 2)},
+		"not a finite number":      {rater("a", 1, math.NaN(), 3), rater("b", 3, 2, 1)},
+	} {
+		_, err := Raters(raters, 0, 0, 0.95)
+		if want == "at least two, " {
+			want = "at least two"
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	if _, err := Raters([]Item{rater("a", 1, 2, 4), rater("b", 2, 3, 3)}, 0, 0, 1); err == nil {
+		t.Error("a confidence of 1")
+	}
 }
 
 // Ten people, four items, worked out in R.

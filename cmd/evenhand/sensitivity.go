@@ -56,6 +56,9 @@ func (a *app) showBeside(r sap.Results) {
 		if b := c.CACE.Bloom; b.Compliance != 0 {
 			a.say("    by Bloom: difference %.4f = %.4f drawn / %.4f in taking part; SE %.4f (ignoring the first stage %.4f)", b.Estimate, b.Effect, b.Compliance, b.SEDelta, b.SEIgnoring)
 		}
+		if w := c.CACE.WuHausman; w != nil {
+			a.say("    Wu-Hausman, that those who took part are like the others: F(%.0f, %.1f) = %.3f, p = %.3f", w.DF1, w.DF2, w.F, w.P)
+		}
 		if e := c.PerSession; e != nil {
 			a.say("    of each session: difference %s", estimate(e.Difference))
 		}
