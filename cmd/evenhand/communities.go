@@ -30,6 +30,11 @@ func (a *app) communitiesCheckCommand() *cobra.Command {
 			}
 			// An edited protocol is what one wants to try.
 			return a.withTrial(ctx, true, func(t *conduct.Trial) error {
+				if f, err := t.Facts(ctx); err != nil {
+					return err
+				} else if f.Drawn && f.Draws >= f.Waves {
+					return withHint(errors.New("the draw was made: whether communities can be formed is decided before it"), "`evenhand communities show` shows the communities that were drawn")
+				}
 				l, err := t.DesignNow(ctx)
 				if err != nil {
 					return err
