@@ -413,6 +413,12 @@ func (w *writer) planSettings() {
 	}
 	s.put("Imputed if more is missing than", number(float64(p.Missing.ImputeAbove), Share))
 	s.put("Imputations", count(p.Missing.Imputations))
+	if p.Missing.ByArm {
+		s.text("Imputation", "each arm by a model of its own")
+	}
+	if len(p.Missing.Interactions) > 0 {
+		s.text("Associations that may differ between arms when imputing", list(p.Missing.Interactions))
+	}
 	if len(p.Missing.Sensitivity) > 0 {
 		s.text("Sensitivity to what is missing", list(p.Missing.Sensitivity))
 	}

@@ -159,10 +159,11 @@ func (in Inputs) check(wantUnits bool, free string) error {
 	share("r2_effect", in.R2Effect, u.r2e)
 	share("lost_clusters", in.LostClusters, true)
 	share("lost_pupils", in.LostPupils, true)
-	if sum := in.ICC + in.ICCTop; sum >= 1 {
+	// A share of 1 or more by itself has been said.
+	if sum := in.ICC + in.ICCTop; sum >= 1 && in.ICC < 1 && in.ICCTop < 1 {
 		say("icc and icc_top add up to %v; something must be left for the pupils", sum)
 	}
-	if in.Design != Communities && in.ICC+in.ICCGroup >= 1 {
+	if in.Design != Communities && in.ICC+in.ICCGroup >= 1 && in.ICC < 1 && in.ICCGroup < 1 {
 		say("icc and icc_group add up to %v; something must be left for the pupils", in.ICC+in.ICCGroup)
 	}
 	for _, o := range []struct {
