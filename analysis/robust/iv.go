@@ -141,8 +141,7 @@ func (iv *IV) FirstStage(i int, v Variance) (FTest, error) {
 // with nothing else that moves the outcome. The residuals of the first stages join
 // the equation of interest, fitted by least squares, and their coefficients are
 // tested to be 0 (Hausman, Econometrica 46(6), 1978). With Classical this is the
-// usual test; with a variance robust to clusters it is that of rows which are not
-// independent. Where the instruments tell exactly what was received the residuals
+// usual test; with CR2 it is HTZ, for rows that are not independent. Where the instruments tell exactly what was received the residuals
 // are nothing, and the error is a *CollinearError.
 func (iv *IV) WuHausman(v Variance) (FTest, error) {
 	d := Data{Y: iv.data.Y, X: append([]Column(nil), iv.data.X...), Cluster: iv.data.Cluster, Weights: iv.data.Weights}
@@ -166,6 +165,9 @@ func (iv *IV) WuHausman(v Variance) (FTest, error) {
 	rows, err := fit.Pick(names...)
 	if err != nil {
 		return FTest{}, err
+	}
+	if v == CR2 { // few clusters
+		return in.HTZ(rows)
 	}
 	return in.Naive(rows)
 }
