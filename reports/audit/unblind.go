@@ -61,7 +61,7 @@ func (v *verifier) unblinding() {
 		}
 	}
 	outcomes := v.of(actionOutcomes)
-	plan, data, first := "", map[string]string{}, 0
+	plan, data, first, locked := "", map[string]string{}, 0, "plan locked"
 	planOf, lockedBy := map[string]string{}, map[string]int{} // by outcome
 	for i, e := range unblinds {
 		var x unblindNote
@@ -85,6 +85,9 @@ func (v *verifier) unblinding() {
 		}
 		if i == 0 {
 			plan, first = x.Plan, e.Seq
+			if len(x.Data) > 0 {
+				locked = "plan and data locked"
+			}
 		}
 		lock := func(outcome, digest string) {
 			if _, twice := data[outcome]; twice {
@@ -159,11 +162,7 @@ func (v *verifier) unblinding() {
 	if len(outcomes) > 0 && outcomes[0].Seq < first {
 		step("outcomes stored (entry %d)", outcomes[0].Seq)
 	}
-	if slices.ContainsFunc(sortedNames(data), func(o string) bool { return data[o] != "" }) {
-		step("plan and data locked, unblinded (entry %d)", first)
-	} else {
-		step("plan locked, unblinded (entry %d)", first)
-	}
+	step("%s, unblinded (entry %d)", locked, first)
 	if len(packs) > 0 {
 		step("carried into a secure room (entry %d)", packs[0].Seq)
 	}

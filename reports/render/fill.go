@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -806,6 +807,9 @@ func (f *form) replaceText(p *textPart, t *node, asks []ask) change {
 	return change{t.from, t.to, b.String()}
 }
 
+// emptyRelationships is a list of them with nothing in it, written short.
+var emptyRelationships = regexp.MustCompile(`(?s)(<Relationships\b[^>]*?)\s*/>`)
+
 // relate adds the pictures to the document's relationships and kinds of files,
 // and makes a document of a template.
 func (f *form) relate(changed map[string][]byte) error {
@@ -827,9 +831,13 @@ func (f *form) relate(changed map[string][]byte) error {
 		if err != nil {
 			return err
 		}
+		if len(links) == 0 { // a document may have none
+			links = []byte(xmlHead + `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"></Relationships>`)
+		}
+		links = emptyRelationships.ReplaceAll(links, []byte("$1></Relationships>"))
 		with := strings.Replace(string(links), "</Relationships>", f.d.pictureRelations()+"</Relationships>", 1)
 		if with == string(links) {
-			return &FormError{[]string{rels + " cannot be read"}}
+			return &FormError{[]string{rels + " is not in the usual form of Word files: open the template in Word and save it again"}}
 		}
 		changed[rels] = []byte(with)
 		for i, m := range f.d.media {
@@ -876,19 +884,16 @@ func (f *form) save(w io.Writer, changed map[string][]byte) error {
 			return fail(file.Name, err)
 		}
 	}
-	for i := range f.d.media {
-		for _, form := range []string{"emf", "svg"} {
-			name := "word/" + mediaName(i+1, form)
-			if done[name] {
-				continue
-			}
-			out, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate})
-			if err == nil {
-				_, err = out.Write(changed[name])
-			}
-			if err != nil {
-				return fail(name, err)
-			}
+	for _, name := range slices.Sorted(maps.Keys(changed)) { // what the template had not
+		if done[name] {
+			continue
+		}
+		out, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate})
+		if err == nil {
+			_, err = out.Write(changed[name])
+		}
+		if err != nil {
+			return fail(name, err)
 		}
 	}
 	if err := z.Close(); err != nil {

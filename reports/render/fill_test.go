@@ -325,3 +325,37 @@ func FuzzFill(f *testing.F) {
 		}
 	})
 }
+
+// A template whose document has no relationships, or an empty list of them, can
+// be given its first picture.
+func TestFillFirstPicture(t *testing.T) {
+	const rels = "word/_rels/document.xml.rels"
+	for _, list := range []string{"", `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships" />`} {
+		files := map[string]string{
+			"[Content_Types].xml": `<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>`,
+			"_rels/.rels":         `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>`,
+			"word/document.xml":   `<w:document ` + w + `><w:body><w:p><w:r><w:t>{{figure:flow-figure}}</w:t></w:r></w:p></w:body></w:document>`,
+		}
+		if list != "" {
+			files[rels] = list
+		}
+		var out bytes.Buffer
+		if _, err := Fill(&out, pack(t, files), whole(t, sample.Input())); err != nil {
+			t.Errorf("%q: %v", list, err)
+			continue
+		}
+		z, err := zip.NewReader(bytes.NewReader(out.Bytes()), int64(out.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := z.Open(rels)
+		if err != nil {
+			t.Errorf("%q: %v", list, err)
+			continue
+		}
+		got, err := io.ReadAll(f)
+		if err != nil || !strings.Contains(string(got), "/image\"") || !strings.HasSuffix(string(got), "</Relationships>") {
+			t.Errorf("%q: the relationships are %s (%v)", list, got, err)
+		}
+	}
+}

@@ -23,7 +23,7 @@ const (
 	maxBytes   = 256 << 20
 	maxRows    = 2_000_000
 	maxColumns = 2000
-	maxCell    = 10_000 // bytes
+	maxCell    = 10_000 // characters
 )
 
 // sheet is a file as read: a header and rows of text, with their places, and
@@ -218,12 +218,12 @@ func (s *sheet) parse(text string) {
 		row := line + skipped - within
 		for i, c := range cells {
 			within += strings.Count(c, "\n")
-			if len(c) > maxCell {
+			if n := utf8.RuneCountInString(c); n > maxCell {
 				header := fmt.Sprintf("column %d", i+1)
 				if i < len(s.header) {
 					header = s.header[i]
 				}
-				s.faultInFile(row, header, fmt.Sprintf("the cell has %d characters; at most %d are read", len(c), maxCell), "a quotation mark may be missing at its end")
+				s.faultInFile(row, header, fmt.Sprintf("the cell has %d characters; at most %d are read", n, maxCell), "a quotation mark may be missing at its end")
 				cells[i] = ""
 			}
 		}
