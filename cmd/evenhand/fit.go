@@ -148,7 +148,7 @@ func (a *app) fitCommand() *cobra.Command {
 	flags.StringVar(&f.weightsCol, "weights", "", "models ols and iv: column of the weights")
 	flags.StringVar(&f.strataCol, "strata", "", "column of the strata or blocks of the draw, for means, --permute and --bootstrap (as covariates they are --factors)")
 	flags.Float64Var(&f.confidence, "confidence", 0.95, "confidence of the intervals, in (0,1)")
-	addChoice(c, &f.df, "df", string(mixed.KenwardRoger), "degrees of freedom", string(mixed.KenwardRoger), string(mixed.Satterthwaite), string(mixed.SatterthwaiteExpected), string(mixed.Containment), string(mixed.Z))
+	addChoice(c, &f.df, "df", string(mixed.KenwardRoger), "degrees of freedom; with --method ml satterthwaite", string(mixed.KenwardRoger), string(mixed.Satterthwaite), string(mixed.SatterthwaiteExpected), string(mixed.Containment), string(mixed.Z))
 	addChoice(c, &f.method, "method", "reml", "criterion by which variances are estimated", "reml", "ml")
 	addChoice(c, &f.se, "se", "", "models ols and iv: standard errors (default: CR2 with --cluster, else HC2)", varianceNames()...)
 	flags.IntVar(&f.quadrature, "quadrature", 25, "model logistic: quadrature points; 1 is Laplace")
@@ -208,6 +208,12 @@ func (f *fitFlags) check() error {
 		if models, ok := fitFor[name]; ok && !slices.Contains(models, model) {
 			say("--%s belongs to --model %s, not to %s", name, strings.Join(models, " or "), model)
 		}
+	}
+	if f.method.value == "ml" && f.df.value == string(mixed.KenwardRoger) {
+		if f.changed["df"] {
+			say("--df kenward-roger adjusts a fit by REML: give --df satterthwaite, or leave --method ml out")
+		}
+		f.df.value = string(mixed.Satterthwaite)
 	}
 	columns := append(slices.Clone(f.covariates), f.factors...)
 	for i, name := range columns {
@@ -763,6 +769,9 @@ func (r *fitRows) look(used []int) error {
 			// mixed models refuse it
 			r.notes = append(r.notes, analysis.Warning{Code: "one-school", Text: fmt.Sprintf("Arm %s has one %s: what the arm does cannot be told from what is particular to it, and the standard error does not know of it.", arm, r.clusterName)})
 		}
+	}
+	if v := robust.Variance(r.se.value); v != "" && !byschools(v) && r.cluster != "" {
+		r.notes = append(r.notes, analysis.Warning{Code: "schools-ignored", Text: fmt.Sprintf("The standard errors (%s) take those of one %s to be independent. Where whole schools were drawn they are too small: give --se CR2.", v, r.clusterName)})
 	}
 	low, high := slices.Min(r.data.Y), slices.Max(r.data.Y)
 	if low == high {

@@ -191,18 +191,19 @@ func (r *fitRows) logistic(out *fitJSON) error {
 	return nil
 }
 
+// byschools says whether a variance allows for pupils of one school being alike.
+func byschools(v robust.Variance) bool { return strings.HasPrefix(string(v), "CR") }
+
 // variance is the estimator of standard errors asked for.
 func (r *fitRows) variance() (robust.Variance, error) {
 	v := robust.Variance(r.se.value)
-	switch clustered := strings.HasPrefix(r.se.value, "CR"); {
+	switch {
 	case v == "" && r.cluster != "":
 		return robust.CR2, nil
 	case v == "":
 		return robust.HC2, nil
-	case clustered && r.cluster == "":
+	case byschools(v) && r.cluster == "":
 		return "", usagef("--se %s is robust to schools: --cluster is missing", v)
-	case !clustered && r.cluster != "":
-		return "", usagef("--se %s takes pupils of one school to be independent: leave --cluster out, or give --se CR2", v)
 	}
 	return v, nil
 }
