@@ -1,6 +1,10 @@
 package figure
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // PlanePoint is a point of the attrition plane.
 type PlanePoint struct {
@@ -104,11 +108,21 @@ func (p Plane) draw() (*canvas, float64) {
 			c.mark(q.X, q.Y, 2.2, p.Points[i].Arm)
 		}
 	}
+	// Labels stand at the right of their marks: those further right come first, and
+	// others make way.
 	var used []float64
-	for _, q := range p.Points {
+	order := slices.Clone(p.Points)
+	slices.SortStableFunc(order, func(a, b PlanePoint) int { return cmp.Compare(b.At.X, a.At.X) })
+	for _, q := range order {
 		x, y := ax.at(100*q.At.X), ay.at(100*q.At.Y)
 		c.mark(x, y, 5.5, q.Arm)
 		ly := y - 9
+		for _, o := range p.Points { // not across another point's mark
+			ox, oy := ax.at(100*o.At.X), ay.at(100*o.At.Y)
+			if ox > x+4 && ox < x+14+Width(q.Label, small, true) && math.Abs(ly-4-oy) < 11 {
+				ly = oy - 11
+			}
+		}
 		for _, u := range used {
 			if math.Abs(ly-u) < lead {
 				ly = u - lead
@@ -121,6 +135,10 @@ func (p Plane) draw() (*canvas, float64) {
 		a, lx := start, x+9
 		if x+9+Width(q.Label, small, true) > right {
 			a, lx = end, x-9
+		}
+		if ly < y-9 { // another point may be nearer
+			c.thin(x, y, lx, ly-4, armClass(q.Arm.Index))
+			lx += 3
 		}
 		c.text(lx, ly, q.Label, style{small, true, "ink"}, a)
 	}
