@@ -122,6 +122,14 @@ type Provenance struct {
 	LedgerEntries   int
 	LedgerHead      string
 	Receipts        []trial.Receipt
+	Later           []LaterWave // waves of schools after the first, in order
+}
+
+// LaterWave is the draw of a wave of schools after the first, which Provenance
+// has; the fields are as there.
+type LaterWave struct {
+	Roster, Pupils, Commitment, Allocation, Chance, ChanceSource string
+	Locked, Committed, Drawn                                     Act
 }
 
 // Act is when something was done and by whom.

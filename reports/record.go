@@ -198,6 +198,15 @@ func (w *writer) provenance() {
 	row("Where chance came from", v.ChanceSource, "not drawn yet")
 	row("Drawing rule", v.Rule, "not drawn yet")
 	row("Allocation", v.Allocation, "not drawn yet")
+	for i, later := range v.Later {
+		of := fmt.Sprintf("Wave %d: ", i+2)
+		row(of+"roster of schools", later.Roster, "")
+		row(of+"list of pupils", later.Pupils, "no pupils listed")
+		row(of+"commitment to the draw", later.Commitment, "")
+		row(of+"chance", later.Chance, "")
+		row(of+"where chance came from", later.ChanceSource, "not recorded")
+		row(of+"allocation", later.Allocation, "")
+	}
 	row("Data analysed", v.Data, "not analysed yet")
 	row("Results", v.Results, "not analysed yet")
 	row("Ledger’s last entry", v.LedgerHead, "no entry")
@@ -206,10 +215,16 @@ func (w *writer) provenance() {
 	w.table(t)
 
 	acts := &Table{ID: "acts", Title: "Who did what, and when", Columns: []Column{{Title: "Step"}, {Title: "When"}, {Title: "By"}}}
-	for _, a := range []struct {
+	type step struct {
 		name string
 		act  Act
-	}{{"Roster locked", v.Locked}, {"Draw committed", v.Committed}, {"Draw made", v.Drawn}, {"Outcomes analysed", v.Analysed}} {
+	}
+	steps := []step{{"Roster locked", v.Locked}, {"Draw committed", v.Committed}, {"Draw made", v.Drawn}}
+	for i, later := range v.Later {
+		of := fmt.Sprintf("Wave %d: ", i+2)
+		steps = append(steps, step{of + "roster locked", later.Locked}, step{of + "draw committed", later.Committed}, step{of + "draw made", later.Drawn})
+	}
+	for _, a := range append(steps, step{"Outcomes analysed", v.Analysed}) {
 		when, by := words(Moment(a.act.At)), words(list(a.act.People))
 		if a.act.At.IsZero() {
 			when, by = absent("not done yet"), absent("–")

@@ -369,19 +369,27 @@ func provenance(t *conduct.Trial, s conduct.Snapshot) reports.Provenance {
 		p.Design, p.Roster, p.Pupils = randomize.Digest([]byte(l.DesignText)), randomize.Digest([]byte(l.RosterText)), trial.DigestOf(l.PupilsText)
 		p.Locked = reports.Act{At: l.At, People: []string{l.Actor}}
 	}
-	if len(s.Waves) > 0 { // the first wave's; the later ones stand in the bundle, one by one
-		l := s.Waves[0].Locked
-		p.Roster, p.Pupils, p.Locked = randomize.Digest([]byte(l.RosterText)), trial.DigestOf(l.PupilsText), reports.Act{At: l.At, People: []string{l.Actor}}
-	}
 	if c := s.Commitment; c != nil {
 		p.Commitment, p.Committed = trial.DigestOf(c.Text), reports.Act{At: c.At, People: []string{c.Actor}}
 		p.ChanceSource = chanceText(c.Text)
 	}
-	if d := s.Draw; d != nil {
-		p.Allocation, p.Chance, p.Drawn = d.Digest, d.Chance, reports.Act{At: d.At, People: []string{d.Actor}}
-		if d.ConfirmedBy != "" {
-			p.Drawn.People = append(p.Drawn.People, d.ConfirmedBy)
+	for i, w := range s.Waves {
+		drawn := reports.LaterWave{
+			Roster: randomize.Digest([]byte(w.Locked.RosterText)), Pupils: trial.DigestOf(w.Locked.PupilsText), Commitment: trial.DigestOf(w.Commitment.Text),
+			Allocation: w.Draw.Digest, Chance: w.Draw.Chance, ChanceSource: chanceText(w.Commitment.Text),
+			Locked:    reports.Act{At: w.Locked.At, People: []string{w.Locked.Actor}},
+			Committed: reports.Act{At: w.Commitment.At, People: []string{w.Commitment.Actor}},
+			Drawn:     reports.Act{At: w.Draw.At, People: []string{w.Draw.Actor}},
 		}
+		if w.Draw.ConfirmedBy != "" {
+			drawn.Drawn.People = append(drawn.Drawn.People, w.Draw.ConfirmedBy)
+		}
+		if i > 0 {
+			p.Later = append(p.Later, drawn)
+			continue
+		}
+		p.Roster, p.Pupils, p.Allocation, p.Chance = drawn.Roster, drawn.Pupils, drawn.Allocation, drawn.Chance
+		p.Locked, p.Drawn = drawn.Locked, drawn.Drawn
 	}
 	if s.Last != nil {
 		p.Data, p.Results, p.Analysed = s.Last.DataDigest, s.Last.Digest, reports.Act{At: s.Last.At, People: []string{s.Last.Actor}}

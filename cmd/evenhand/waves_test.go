@@ -159,6 +159,11 @@ func TestWavesOfSchools(t *testing.T) {
 			w.must("analysis", "run")
 			w.must("analysis", "rehearse")
 			w.must("report", "build", "--out", "{}/report.html")
+			for _, want := range []string{"Wave 2: allocation", "Wave 2: draw made", randomize.Digest([]byte(w.read("kit/wave-2/allocation.txt")))} {
+				if !strings.Contains(w.read("report.html"), want) {
+					t.Errorf("the report does not have %q", want)
+				}
+			}
 			w.must("audit", "export", "--out", "{}/bundle.zip")
 			said := w.must("audit", "verify", "{}/bundle.zip")
 			if !strings.Contains(said, "2 waves, each with 1 commitment and 1 draw; no school in two") || strings.Contains(said, "FAIL") {
