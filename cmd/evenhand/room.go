@@ -95,7 +95,7 @@ func (a *app) roomPackCommand() *cobra.Command {
 	var dir, changed string
 	var outcomes []string
 	c := command("room-pack --dir FOLDER", "Carry the plan into a secure room where the outcomes stay",
-		"Write a new folder to be taken into a secure room where the outcomes stay and no outside program may\nbe installed: who was randomised (pseudonymous numbers, with arm, school, stratum and covariates; no\nname, no UPN and no score), the plan, plain programs in R, Stata and Python, and how to use them. The\nledger keeps its digests, so that what `evenhand analysis room-return` reads is tied to them.\n\nIt has the arms' names, so `evenhand analysis unblind --room OUTCOME` comes first: it locks the\nplan. Where the plan was amended since, --changed says why. Without --outcome it is for the outcomes of which nothing is stored here.",
+		"Write a new folder to be taken into a secure room where the outcomes stay and no outside program may\nbe installed: who was randomised (pseudonymous numbers, with arm, school, stratum and covariates; no\nname, no UPN and no score), the plan, plain programs in R, Stata and Python, and how to use them. The\nledger keeps its digests, so that what `evenhand analysis room-return` reads is tied to them.\n\nIt has the arms' names, so `evenhand analysis unblind --room OUTCOME` comes first: it locks the\nplan. Where the plan was amended since, --changed says why. Without --outcome it is\nfor the outcomes of which nothing is stored here.",
 		"evenhand analysis room-pack --dir room\nevenhand analysis room-pack --dir room --outcome ks2_reading", noArgs,
 		a.reading(func(ctx context.Context, t *conduct.Trial) error {
 			if dir == "" {
