@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 
 	"evenhand/analysis"
 	"evenhand/analysis/internal/dist"
@@ -34,6 +35,41 @@ type IV struct {
 
 	endogenous []string
 	data       IVData
+	lock       sync.Mutex
+	judged     map[Variance]*stages
+}
+
+// stages are the reduced form and the first stages judged: they share a design,
+// and what a variance estimator makes of it.
+type stages struct {
+	reduced *Inference
+	first   []*Inference
+}
+
+// stages judges them, once for each estimator.
+func (iv *IV) stages(v Variance) (*stages, error) {
+	iv.lock.Lock()
+	defer iv.lock.Unlock()
+	if s := iv.judged[v]; s != nil {
+		return s, nil
+	}
+	reduced, err := iv.Reduced.Inference(v)
+	if err != nil {
+		return nil, err
+	}
+	s := &stages{reduced: reduced}
+	for _, f := range iv.First {
+		first, err := reduced.onSame(f)
+		if err != nil {
+			return nil, err
+		}
+		s.first = append(s.first, first)
+	}
+	if iv.judged == nil {
+		iv.judged = map[Variance]*stages{}
+	}
+	iv.judged[v] = s
+	return s, nil
 }
 
 // TwoStage fits by two-stage least squares.
@@ -76,9 +112,12 @@ func twoStage(d IVData) (*IV, error) {
 		z = append(z, c)
 		iv.Instrument = append(iv.Instrument, c.Name)
 	}
-	var err error
-	if iv.Reduced, err = Least(Data{Y: d.Y, X: z, Cluster: d.Cluster, Weights: d.Weights}); err != nil {
-		return nil, fmt.Errorf("outcome on instruments: %w", err)
+	stage, err := prepare(Data{Y: d.Y, X: z, Cluster: d.Cluster, Weights: d.Weights})
+	if err == nil {
+		iv.Reduced, err = stage.fit()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("outcome on instruments: fit linear model: %w", err)
 	}
 	main, err := prepare(Data{Y: d.Y, X: d.X, Cluster: d.Cluster, Weights: d.Weights})
 	if err != nil {
@@ -90,10 +129,11 @@ func twoStage(d IVData) (*IV, error) {
 		if !isEndogenous[c.Name] {
 			continue
 		}
-		first, err := Least(Data{Y: c.Values, X: z, Cluster: d.Cluster, Weights: d.Weights})
-		if err != nil {
-			return nil, fmt.Errorf("first stage of %q: %w", c.Name, err)
-		}
+		// The first stage is on the reduced form's design, decomposed already.
+		own := *stage
+		own.y = main.x[j]
+		beta, e := iv.Reduced.d.coefficients(own.x, own.y)
+		first := own.finish(iv.Reduced.d, beta, e)
 		axpy(-1, first.e, projected[j])
 		iv.First = append(iv.First, first)
 	}
@@ -126,7 +166,7 @@ func twoStage(d IVData) (*IV, error) {
 // of ordinary least squares and that its interval is not to be trusted; the
 // Anderson-Rubin interval stays valid.
 func (iv *IV) FirstStage(i int, v Variance) (FTest, error) {
-	in, err := iv.First[i].Inference(v)
+	s, err := iv.stages(v)
 	if err != nil {
 		return FTest{}, fmt.Errorf("first stage: %w", err)
 	}
@@ -134,7 +174,7 @@ func (iv *IV) FirstStage(i int, v Variance) (FTest, error) {
 	if err != nil {
 		return FTest{}, err
 	}
-	return in.Naive(rows)
+	return s.first[i].Naive(rows)
 }
 
 // WuHausman tests that least squares would have done: that what was received goes
@@ -253,14 +293,11 @@ type ratioParts struct{ y, d, vyy, vyd, vdd, df float64 }
 // first stage with their robust covariance.
 func (iv *IV) ratioParts(v Variance, level float64) (ratioParts, error) {
 	name := iv.Instrument[0]
-	ry, err := iv.Reduced.Inference(v)
+	s, err := iv.stages(v)
 	if err != nil {
 		return ratioParts{}, err
 	}
-	rd, err := iv.First[0].Inference(v)
-	if err != nil {
-		return ratioParts{}, err
-	}
+	ry, rd := s.reduced, s.first[0]
 	cy, err := ry.Coefficient(name, level)
 	if err != nil {
 		return ratioParts{}, err

@@ -111,13 +111,39 @@ func (f *Fit) Inference(v Variance) (*Inference, error) {
 	if err := in.work(f.e, true); err != nil {
 		return nil, err
 	}
-	meat := zeros(k, k)
+	in.sum()
+	return in, nil
+}
+
+// sum adds the clusters' scores up to the coefficients' covariance.
+func (in *Inference) sum() {
+	f := in.Fit
+	meat := zeros(len(f.Beta), len(f.Beta))
 	for _, p := range in.parts {
 		addOuter(meat, 1, p.score, p.score)
 	}
-	scaleMatrix(meat, f.multiplier(v))
+	scaleMatrix(meat, f.multiplier(in.Variance))
 	in.Vcov = f.d.back(meat)
-	return in, nil
+}
+
+// onSame judges the fit of another outcome on the same design. CR2's matrices
+// belong to the design: they are not worked out again.
+func (in *Inference) onSame(f *Fit) (*Inference, error) {
+	if in.Variance != CR2 || f.w != nil || f.d != in.Fit.d {
+		return f.Inference(in.Variance)
+	}
+	out := &Inference{Fit: f, Variance: in.Variance, parts: make([]part, len(in.parts))}
+	for c, p := range in.parts {
+		lo, hi := f.starts[c], f.starts[c+1]
+		score := make([]float64, len(f.d.q))
+		for j, q := range f.d.q {
+			score[j] = dot(q[lo:hi], f.e[lo:hi])
+		}
+		p.score = multiplyVector(transpose(p.lead), score)
+		out.parts[c] = p
+	}
+	out.sum()
+	return out, nil
 }
 
 func (f *Fit) multiplier(v Variance) float64 {
