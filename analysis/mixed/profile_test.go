@@ -126,7 +126,23 @@ func TestICC(t *testing.T) {
 		want := golden.Statistics(t).At("s8_icc_alpha_sna", "icc", id)
 		golden.Close(t, id, icc[0].Value, want.At("reml_icc").Float(), 1e-8)
 		golden.Close(t, id+" se", icc[0].SE, want.At("reml_icc_se_delta_expected_info").Float(), 1e-8)
+		golden.CloseAll(t, id+" variances", variancesOf(f), want.At("reml_theta").Floats(), 1e-8)
+		if f, err = New(d, Model{Method: ML}); err != nil {
+			t.Fatal(err)
+		}
+		if icc, err = f.ICCs(0.95); err != nil {
+			t.Fatal(err)
+		}
+		golden.CloseAll(t, id+" variances by ML", variancesOf(f), want.At("ml_theta").Floats(), 1e-8)
+		golden.Close(t, id+" ICC by ML", icc[0].Value, want.At("ml_icc").Float(), 1e-8)
 	}
+}
+
+func variancesOf(f *Fit) (all []float64) {
+	for _, v := range f.Variances {
+		all = append(all, v.Value)
+	}
+	return all
 }
 
 // crtOf is an empty model of a column of a reference set.

@@ -524,6 +524,13 @@ func TestAdjustP(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden.CloseAll(t, "adjusted", got, c.At("p_adjust_BH").Floats(), 1e-12)
+		significant := 0
+		for _, p := range got {
+			if p <= 0.05 {
+				significant++
+			}
+		}
+		golden.Close(t, "significant", float64(significant), c.At("n_significant").Float(), 0)
 	}
 	got, err := AdjustP([]float64{0.04, 0.01, 0.03, 0.02, 0.5}, Holm)
 	if err != nil {
