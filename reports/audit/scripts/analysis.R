@@ -814,6 +814,12 @@ repeat_compliance <- function(r, d, fr, counts, sd_main, at, robust, mixed, with
     f <- (rd$b / rd$se)^2
     df2 <- if (mixed) length(unique(school)) - 1 else m$df.residual
     hold(paste0(here, ".first_stage"), ours$first_stage, list(f = f, df1 = 1, df2 = df2, p = pf(f, 1, df2, lower.tail = FALSE)))
+    if (!is.null(ours$wu_hausman)) { # of one coefficient the approximate F of HTZ is t squared
+      frame$first <- residuals(lm(as.formula(paste("got ~ z +", terms)), data = frame))
+      w <- robust(lm(as.formula(paste("y ~ got + first +", terms)), data = frame), school, "first")
+      f <- (w$b / w$se)^2
+      hold(paste0(here, ".wu_hausman"), ours$wu_hausman, list(f = f, df1 = 1, df2 = w$df, p = pf(f, 1, w$df, lower.tail = FALSE)))
+    }
     vyd <- (both$se^2 - ry$se^2 - rd$se^2) / 2
     t2 <- qt(1 - (1 - plan$level) / 2, ry$df)^2
     qa <- rd$b^2 - t2 * rd$se^2; qb <- ry$b * rd$b - t2 * vyd; qc <- ry$b^2 - t2 * ry$se^2
